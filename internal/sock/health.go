@@ -10,7 +10,7 @@ import (
 
 // Health is what the kernel knows of the peer.
 type Health struct {
-	// TCP tells that the fields but Unread and Unsent mean something.
+	// TCP tells that the fields but Unsent mean something.
 	TCP bool
 	// Open: the state is ESTABLISHED or CLOSE_WAIT. Half: the peer has ended
 	// its output (CLOSE_WAIT).

@@ -18,7 +18,9 @@ func (c *Conn) ReadChunk() ([]byte, error) {
 		err = c.raw.Read(c.read)
 	} else {
 		c.chunk = chunks.Get().(*[ChunkSize]byte)
-		c.nread, c.rerr = c.Conn.Read(c.chunk[:])
+		for c.nread, c.rerr = 0, nil; c.nread == 0 && c.rerr == nil; { // no bytes and no error is no end
+			c.nread, c.rerr = c.Conn.Read(c.chunk[:])
+		}
 	}
 	if err == nil && c.nread == 0 {
 		if err = c.rerr; err == nil {
@@ -41,10 +43,11 @@ func (c *Conn) Release() {
 }
 
 // tryRecv makes one system call. It does not rely on O_NONBLOCK, which belongs
-// to the description and may have been cleared by whoever shares it.
+// to the description and may have been cleared by whoever shares it. As in send,
+// the scheduler is not told.
 func (c *Conn) tryRecv(fd uintptr) (done bool) {
 	chunk := chunks.Get().(*[ChunkSize]byte)
-	n, _, errno := syscall.Syscall6(unix.SYS_RECVFROM, fd,
+	n, _, errno := syscall.RawSyscall6(unix.SYS_RECVFROM, fd,
 		uintptr(unsafe.Pointer(chunk)), ChunkSize, unix.MSG_DONTWAIT, 0, 0)
 	switch errno {
 	case 0:

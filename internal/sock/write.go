@@ -11,9 +11,12 @@ import (
 const maxCopy = 16 << 10
 
 // send makes one system call that does not wait. It does not rely on O_NONBLOCK.
+// The scheduler is not told of it: in a sweep over a thousand sockets it would
+// take our processor away for being in the kernel so often, at a fifth of the
+// speed, though no call waits.
 func send(fd uintptr, p []byte) (n int, err error) {
 	for {
-		r, _, errno := syscall.Syscall6(unix.SYS_SENDTO, fd,
+		r, _, errno := syscall.RawSyscall6(unix.SYS_SENDTO, fd,
 			uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)),
 			unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
 		switch errno {
