@@ -1,6 +1,8 @@
 package relay
 
 import (
+	"os"
+	"syscall"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -25,9 +27,11 @@ type Config struct {
 	// Default: none.
 	MOTD func() string
 
-	// History is how many lines a newcomer is shown. Default 20.
+	// History is how many lines a newcomer is shown. Default 20; less than 0:
+	// none.
 	History int
-	// LogMemory bounds the bytes that all feeds hold together. Default 64 MiB.
+	// LogMemory bounds the bytes that all rooms hold together for those who are
+	// behind. Default 64 MiB.
 	LogMemory int64
 	// NoEcho spares authors their own lines, unless they say /echo on.
 	NoEcho bool
@@ -42,7 +46,7 @@ type Config struct {
 	// beyond it the kernel keeps the queue. Default 1024.
 	MaxPending int
 	// MaxLine is the longest message in bytes; longer lines become several
-	// messages. Default 4096, at least 64.
+	// messages. Default 4096; at least 64, at most 64 KiB.
 	MaxLine int
 	// Rate is how many messages a second a session may send for long; one that
 	// is faster is read more slowly. Default 10.
@@ -65,4 +69,54 @@ type Config struct {
 	// OnError is told of errors of accepting that do not end Serve. It must
 	// not block. Default: they are only logged.
 	OnError func(error)
+}
+
+// withDefaults fills in what is not set.
+func (c Config) withDefaults() Config {
+	def(&c.Name, hostName())
+	def(&c.Room, "lobby")
+	def(&c.Zone, time.Local)
+	def(&c.History, 20)
+	def(&c.LogMemory, 64<<20)
+	def(&c.MaxClients, descriptorLimit()-64)
+	def(&c.MaxPerAddress, 64)
+	def(&c.MaxPending, 1024)
+	def(&c.MaxLine, 4096)
+	c.MaxLine = min(max(c.MaxLine, 64), maxLineMost)
+	def(&c.Rate, 10)
+	def(&c.Burst, 40)
+	def(&c.ReapInterval, 5*time.Second)
+	def(&c.StallTimeout, 15*time.Minute)
+	if c.Logger == nil {
+		nop := zerolog.Nop()
+		c.Logger = &nop
+	}
+	return c
+}
+
+// maxLineMost keeps a message within a segment of a feed.
+const maxLineMost = 64 << 10
+
+func def[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+func hostName() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "this machine"
+	}
+	return name
+}
+
+// descriptorLimit is how many files the process may have open.
+func descriptorLimit() int {
+	var limit syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil || limit.Cur > 1<<30 {
+		return 1 << 30
+	}
+	return int(limit.Cur)
 }

@@ -1,0 +1,53 @@
+package relay
+
+import (
+	"errors"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/chatd/chatd/internal/feed"
+)
+
+// cause is why a session ended: one for each session, the first one counts.
+type cause struct {
+	log string // the line in the log
+	how string // what others read behind the name; "": they are not told
+	// last is what the person reads; "": nothing.
+	last string
+	// dead: nobody is there to read, or reads. What is unread or unsent is
+	// given up.
+	dead bool
+}
+
+var (
+	endQuit       = &cause{log: "said goodbye", how: "left", last: "goodbye"}
+	endInput      = &cause{log: "end of input", how: "left"}
+	endReset      = &cause{log: "connection reset", how: "is gone (connection lost)", dead: true}
+	endLost       = &cause{log: "connection lost", how: "is gone (connection lost)", dead: true}
+	endStalled    = &cause{log: "stalled", how: "is gone (stopped reading)", dead: true}
+	endBehind     = &cause{log: "fell off the feed", dead: true}
+	endFull       = &cause{log: "made room for others", last: "the server is full and you have not said anything yet; come back in a minute"}
+	endStopping   = &cause{log: "server stopping", last: "chatd is shutting down"}
+	endServing    = &cause{log: "listener closed", how: "left", last: "chatd no longer serves this address"}
+	endRoomFailed = &cause{log: "room failed", last: "internal error in this room; connect again"}
+	endForeign    = &cause{log: "not a chat client"}
+	endKilled     = &cause{log: "server stopped", dead: true}
+)
+
+// endIdle is the cause of one who has been silent for so long.
+func endIdle(after time.Duration) *cause {
+	return &cause{log: "idle", how: "left (idle)", last: "you were silent for " + spell(after) + "; goodbye"}
+}
+
+// causeOf is the cause that an error of reading or writing amounts to.
+func causeOf(err error) *cause {
+	switch {
+	case errors.Is(err, feed.ErrFellOff):
+		return endBehind
+	case errors.Is(err, syscall.ETIMEDOUT), errors.Is(err, syscall.EHOSTUNREACH),
+		errors.Is(err, syscall.ENETUNREACH), errors.Is(err, os.ErrDeadlineExceeded):
+		return endLost
+	}
+	return endReset
+}

@@ -1,0 +1,116 @@
+package relay
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+const (
+	// crowdWindow is how often at most a room is told who came and went. One who
+	// comes alone is told at once; in a storm all of a second are one line.
+	crowdWindow = time.Second
+	// crowdNames is up to how many are told by name.
+	crowdNames = 3
+)
+
+// crowd gathers arrivals and departures. It belongs to a broadcaster.
+type crowd struct {
+	told         time.Time // when the last notice was told
+	timer        *time.Timer
+	joined, left tally
+	unsaid       int
+}
+
+// tally counts people and keeps the first few names.
+type tally struct {
+	n     int
+	names []string
+}
+
+func (t *tally) add(name string) {
+	if t.n++; t.n <= crowdNames {
+		t.names = append(t.names, name)
+	}
+}
+
+// String is how many, or who if they are few.
+func (t *tally) String() string {
+	switch {
+	case t.n > crowdNames:
+		return fmt.Sprint(t.n)
+	case t.n == 1:
+		return t.names[0]
+	}
+	return strings.Join(t.names[:t.n-1], ", ") + " and " + t.names[t.n-1]
+}
+
+func newCrowd() crowd {
+	t := time.NewTimer(time.Hour)
+	t.Stop()
+	return crowd{timer: t}
+}
+
+func (c *crowd) stop() { c.timer.Stop() }
+
+// tellArrival tells the room that name is there, now or with others soon.
+func (r *room) tellArrival(name string) {
+	now := time.Now()
+	if r.crowd.quiet(now) {
+		r.notice(name + " joined")
+		return
+	}
+	r.crowd.joined.add(name)
+}
+
+// depart tells the room that name has left, how, and whether some of what was
+// sent was not said.
+func (r *room) depart(name, how string, unsaid bool) {
+	now := time.Now()
+	if r.crowd.quiet(now) {
+		text := name + " " + how
+		if unsaid {
+			text += "; the rest of what " + name + " sent was not said"
+		}
+		r.notice(text)
+		return
+	}
+	r.crowd.left.add(name)
+	if unsaid {
+		r.crowd.unsaid++
+	}
+}
+
+// quiet tells whether a notice may be told at once. If not, the timer runs.
+func (c *crowd) quiet(now time.Time) bool {
+	pending := c.joined.n + c.left.n
+	if since := now.Sub(c.told); pending > 0 || since < crowdWindow {
+		if pending == 0 {
+			c.timer.Reset(crowdWindow - since)
+		}
+		return false
+	}
+	c.told = now
+	return true
+}
+
+// tellCrowd tells what has gathered, in one line.
+func (r *room) tellCrowd(now time.Time) {
+	c := &r.crowd
+	if c.joined.n+c.left.n == 0 {
+		return
+	}
+	var parts []string
+	if c.joined.n > 0 {
+		parts = append(parts, c.joined.String()+" joined")
+	}
+	if c.left.n > 0 {
+		parts = append(parts, c.left.String()+" left")
+	}
+	text := strings.Join(parts, ", ")
+	if c.unsaid > 0 {
+		text += fmt.Sprintf("; the rest of what %d of them sent was not said", c.unsaid)
+	}
+	c.joined, c.left, c.unsaid, c.told = tally{}, tally{}, 0, now
+	r.notice(text)
+}

@@ -1,0 +1,350 @@
+package relay
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"runtime/debug"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/chatd/chatd/internal/sock"
+	"github.com/chatd/chatd/internal/wire"
+)
+
+const (
+	// openTime is how long a newcomer is waited for before it is greeted: a
+	// program says in this time that it wants no greeting.
+	openTime = 100 * time.Millisecond
+	// pipeTime is how long after the first bytes the end of input must come for
+	// them to be a pipe's, which is not greeted.
+	pipeTime = 10 * time.Millisecond
+)
+
+// converse reads until the session has a cause to end. It calls ready as soon as
+// the connection is more than a stranger.
+func (s *session) converse(ready func()) {
+	var opening []byte
+	var err error
+	if !s.key.raw {
+		opening, err = s.open()
+	}
+	ready()
+	if s.why.Load() != nil || err != nil && len(opening) == 0 {
+		s.end(inputCause(err))
+		return
+	}
+	if !s.key.raw {
+		opening = s.preface(opening)
+	}
+	if s.foreign(opening) {
+		return
+	}
+	s.piped = err != nil
+	s.join(!s.piped && !s.bot)
+	s.input(opening)
+	for err == nil {
+		var chunk []byte
+		if chunk, err = s.conn.ReadChunk(); err == nil {
+			s.heard.Store(s.srv.uptime())
+			chunk = s.strip(chunk)
+			if s.nin > 0 || !s.foreign(chunk) {
+				s.input(chunk)
+			}
+			s.conn.Release()
+		}
+		if s.why.Load() != nil {
+			return
+		}
+	}
+	if errors.Is(err, io.EOF) {
+		s.lastInput()
+	}
+	s.end(inputCause(err))
+}
+
+// foreign ends the session if first, the first bytes or the first line that came
+// in, belong to another protocol: a page in a browser can post to any port.
+func (s *session) foreign(first []byte) bool {
+	answer, foreign := wire.Foreign(first)
+	if foreign {
+		s.end(&cause{log: endForeign.log, last: answer})
+	}
+	return foreign
+}
+
+// inputCause is why a session ends whose input has ended with err.
+func inputCause(err error) *cause {
+	if errors.Is(err, io.EOF) {
+		return endInput
+	}
+	return causeOf(err)
+}
+
+// open reads what comes before the greeting: until 100 ms after accept, or until
+// it is plain that the first bytes are not all of a pipe's. An error is the end
+// of input, or worse.
+func (s *session) open() (opening []byte, err error) {
+	deadline := s.began.Add(openTime)
+	for len(opening) < sock.ChunkSize {
+		_ = s.conn.SetReadDeadline(deadline)
+		if s.why.Load() != nil {
+			return nil, os.ErrClosed // end woke us before the deadline was set
+		}
+		chunk, err := s.conn.ReadChunk()
+		if errors.Is(err, os.ErrDeadlineExceeded) && s.why.Load() == nil {
+			break
+		}
+		if err != nil {
+			return opening, err
+		}
+		opening = append(opening, s.strip(chunk)...)
+		s.conn.Release()
+		if soon := time.Now().Add(pipeTime); soon.Before(deadline) && !undecided(opening) {
+			deadline = soon
+		}
+	}
+	_ = s.conn.SetReadDeadline(time.Time{})
+	if s.why.Load() != nil {
+		return nil, os.ErrClosed
+	}
+	return opening, nil
+}
+
+// undecided tells whether opening may still become the first line of a program.
+func undecided(opening []byte) bool {
+	if len(opening) == 0 {
+		return true
+	}
+	return opening[0] == '/' && bytes.IndexAny(opening, "\r\n") < 0
+}
+
+// preface takes the first line of a program out of its opening.
+func (s *session) preface(opening []byte) []byte {
+	end := bytes.IndexAny(opening, "\r\n")
+	if end < 0 {
+		return opening
+	}
+	words := strings.Fields(string(opening[:end]))
+	if len(words) == 0 || words[0] != "/bot" && words[0] != "/json" {
+		return opening
+	}
+	s.bot = true
+	if words[0] == "/json" {
+		return opening // it is answered as any command that is not there
+	}
+	if len(words) > 1 {
+		return append([]byte("/nick "+words[1]), opening[end:]...)
+	}
+	return opening[end:]
+}
+
+// strip takes telnet commands out of chunk and answers them.
+func (s *session) strip(chunk []byte) []byte {
+	if s.telnet == nil {
+		if s.key.raw || bytes.IndexByte(chunk, 0xff) < 0 {
+			return chunk
+		}
+		s.telnet = new(wire.Telnet)
+		s.crlf()
+	}
+	chunk = s.telnet.Strip(chunk)
+	if reply := s.telnet.Reply(nil); len(reply) > 0 {
+		s.out.Post(reply)
+	}
+	return chunk
+}
+
+// crlf goes over to lines that end with CR LF.
+func (s *session) crlf() {
+	if !s.format.CompareAndSwap(uint32(formatText), uint32(formatCRLF)) {
+		return
+	}
+	if r, m := s.room, s.member; r != nil {
+		r.call(s.done, func() { r.reformat(m, formatCRLF) })
+	}
+}
+
+// input takes what came in: lines, or in a raw room the bytes as they are.
+func (s *session) input(data []byte) {
+	if s.key.raw {
+		s.inputRaw(data)
+		return
+	}
+	for s.why.Load() == nil {
+		line, rest, ok := s.lines.Next(data)
+		if s.telnet == nil && s.lines.CRLF() {
+			s.crlf()
+		}
+		if !ok {
+			return
+		}
+		data = rest
+		s.take(line)
+	}
+	s.unsaid = s.unsaid || len(data) > 0
+}
+
+// lastInput takes a last line that has no end.
+func (s *session) lastInput() {
+	if s.key.raw {
+		if len(s.partial) > 0 {
+			s.chunk(s.partial)
+		}
+		return
+	}
+	if line, ok := s.lines.Flush(); ok {
+		s.take(line)
+	}
+}
+
+// inputRaw says data as it is, but for a character that is cut at its end: that
+// waits for the rest.
+func (s *session) inputRaw(data []byte) {
+	if len(s.partial) > 0 {
+		data = append(s.partial, data...)
+		s.partial = nil
+	}
+	for len(data) > 0 && s.why.Load() == nil {
+		n := min(len(data), s.srv.cfg.MaxLine)
+		keep := cutRune(data[:n])
+		if n -= keep; n == 0 {
+			s.partial = append([]byte(nil), data...)
+			return
+		}
+		s.chunk(data[:n])
+		data = data[n:]
+	}
+	s.unsaid = s.unsaid || len(data) > 0
+}
+
+func (s *session) chunk(data []byte) {
+	s.count()
+	if s.pace() {
+		s.say(wire.Say, data)
+	}
+}
+
+// cutRune is how many bytes at the end of p begin a character that is not whole.
+func cutRune(p []byte) int {
+	for i := 1; i < utf8.UTFMax && i <= len(p); i++ {
+		if b := p[len(p)-i]; utf8.RuneStart(b) {
+			if b >= utf8.RuneSelf && !utf8.FullRune(p[len(p)-i:]) {
+				return i
+			}
+			return 0
+		}
+	}
+	return 0
+}
+
+// take handles one line. A panic while it does is this line's alone.
+func (s *session) take(line []byte) {
+	defer func() {
+		if v := recover(); v != nil {
+			ref := s.srv.ref()
+			s.srv.log.Error().Uint32("id", s.id).Str("ref", ref).Interface("panic", v).
+				Str("stack", string(debug.Stack())).Msg("a command failed")
+			s.tell("internal error (ref " + ref + "); your line was not sent")
+		}
+	}()
+	if len(bytes.TrimSpace(line)) == 0 || s.nin == 0 && s.foreign(line) {
+		return
+	}
+	s.count()
+	if !s.pace() {
+		s.unsaid = true
+		return
+	}
+	switch text, isCommand := commandLine(line); {
+	case isCommand:
+		s.command(string(text))
+	default:
+		s.say(wire.Say, text)
+	}
+}
+
+// count counts a line. With the first one, a connection is worth a line in the log.
+func (s *session) count() {
+	if s.nin++; s.nin == 1 {
+		s.logBegin()
+	}
+}
+
+// commandLine tells a command from text: its first word begins with one slash
+// and has no second one. Of a line that begins with two slashes the text is the
+// line less the first.
+func commandLine(line []byte) (text []byte, isCommand bool) {
+	if len(line) == 0 || line[0] != '/' {
+		return line, false
+	}
+	if len(line) > 1 && line[1] == '/' {
+		return line[1:], false
+	}
+	word, _, _ := bytes.Cut(line[1:], []byte{' '})
+	if len(word) == 0 || bytes.IndexByte(word, '/') >= 0 {
+		return line, false
+	}
+	return line, true
+}
+
+// pace waits until the session may send one more message. It returns false if the
+// session ends first.
+func (s *session) pace() bool {
+	if s.limiter == nil {
+		return true
+	}
+	if s.limiter.Allow() {
+		return true
+	}
+	wait := s.limiter.Reserve().Delay()
+	if !s.slowed {
+		s.slowed = true
+		if !s.key.raw {
+			s.out.Post(s.line("you are faster than " + perSecond(s.srv.cfg.Rate) + "; the rest follows"))
+		}
+	}
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-s.done:
+		return false
+	}
+}
+
+// say sends text to the room.
+func (s *session) say(kind wire.Kind, text []byte) {
+	s.appear()
+	e := events.Get().(*event)
+	e.kind, e.tag, e.name = kind, s.id, s.label
+	e.text = append(e.text[:0], text...)
+	if !s.room.send(s.done, e) {
+		s.unsaid = true
+	}
+}
+
+// appear lets others know that the session is there, once. Of a pipe they only
+// hear what it says: it is gone before anyone could answer.
+func (s *session) appear() {
+	if s.present || s.key.raw {
+		return
+	}
+	s.present = true
+	s.srv.speaks(s)
+	if s.piped {
+		return
+	}
+	r, m, name := s.room, s.member, s.name
+	s.do(func() { r.arrive(m, name) })
+}
+
+// do has f run by the broadcaster, after all the session has sent before.
+func (s *session) do(f func()) {
+	e := events.Get().(*event)
+	e.do = f
+	s.room.send(s.done, e)
+}

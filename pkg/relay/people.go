@@ -1,0 +1,34 @@
+package relay
+
+import "slices"
+
+// arrive makes m known to the others as name.
+func (r *room) arrive(m *member, name string) {
+	m.name = name
+	r.tellArrival(name)
+}
+
+// rename tells the others that m has another name.
+func (r *room) rename(m *member, was, now string) {
+	if m.name == "" {
+		return
+	}
+	m.name = now
+	r.notice(was + " is now " + now)
+}
+
+// census is who is here, at most so many by name.
+func (r *room) census(most int) (c census) {
+	for _, m := range r.members {
+		switch {
+		case m.name == "":
+			c.listening++
+		case len(c.names) < most:
+			c.names = append(c.names, m.name)
+		default:
+			c.more++
+		}
+	}
+	slices.Sort(c.names)
+	return c
+}
