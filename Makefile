@@ -1,0 +1,28 @@
+# Everything that is done more than once. Continuous integration calls these too.
+
+.PHONY: all build test torture fuzz bench docs clean
+
+all: build
+
+# The programs, in bin/.
+build:
+	go build -o bin/ ./cmd/...
+
+# Installs what the tests need, then checks everything, in about six minutes.
+test:
+	@tools/test.sh deps format vet static build unit fuzz fanout
+
+# The loops of the tests in their full size.
+torture:
+	@CHATD_TORTURE=1 FUZZTIME=60s tools/test.sh deps build torture fuzz
+
+# Looks for bad input for as long as FUZZTIME says, each target.
+fuzz:
+	@tools/fuzz.sh $(or $(FUZZTIME),60s)
+
+# Writes docs/configuration.md, configs/chatd.env and the golden files anew.
+docs:
+	go test ./cmd/chatd -run TestDocs -update
+
+clean:
+	rm -rf bin

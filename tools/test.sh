@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Runs the parts named, each one a function below, and prints how long each took.
+set -u
+cd "$(dirname "$0")/.."
+
+deps() { tools/deps.sh; }
+
+format() {
+  local changed
+  changed=$(go tool -modfile=tools/go.mod gofumpt -l $(git ls-files '*.go')) || return
+  [ -z "$changed" ] || { echo "gofumpt would change: $changed" >&2; return 1; }
+}
+
+vet() { go vet ./... ; }
+
+static() { go tool -modfile=tools/go.mod staticcheck ./... ; }
+
+build() { go build -o bin/ ./cmd/... ; }
+
+unit() { go test -race -timeout 10m ./... ; }
+
+fuzz() { tools/fuzz.sh "${FUZZTIME:-5s}" ; }
+
+torture() { go test -timeout 60m -count=1 ./... ; }
+
+# Not with -race: these measure.
+fanout() { go test -count=1 -run 'TestFanOut' -v ./bench/... ; }
+
+passed=0 failed=0 table=
+for part in "$@"; do
+  echo "== $part"
+  begin=$(date +%s)
+  if "$part"; then passed=$((passed + 1)) how=ok; else failed=$((failed + 1)) how=FAILED; fi
+  table+=$(printf '%-8s %-7s %4d s' "$part" "$how" $(($(date +%s) - begin)))$'\n'
+  [ "$part" != deps ] || [ "$how" = ok ] || break
+done
+printf '\n%s\nparts: %d passed, %d failed\n' "$table" "$passed" "$failed"
+[ "$failed" = 0 ]
