@@ -65,7 +65,8 @@ type Outlet struct {
 	skipped atomic.Uint64 // counted records told as gaps
 	parked  atomic.Int64  // when the sink was found full, ns since 1970; 0: it is not
 
-	posted atomic.Bool // mailbox or orders hold something
+	after  atomic.Uint64 // the records that come before the mailbox, of the first cursor
+	posted atomic.Bool   // mailbox or orders hold something
 
 	waited atomic.Bool // somebody listens to news
 
@@ -181,13 +182,20 @@ func (o *Outlet) peek() ([]byte, error) {
 		if len(o.tail) > 0 {
 			return o.tail, nil
 		}
-		if o.posted.Load() {
+		posted := o.posted.Load()
+		if posted && !o.owes() {
 			o.collect()
 			continue
 		}
 		p, err := o.peekFeeds()
-		if err != nil || len(p) > 0 || len(o.tail) == 0 {
+		if err != nil || len(p) > 0 {
 			return p, err
+		}
+		if len(o.tail) == 0 {
+			if !posted {
+				return nil, nil
+			}
+			o.collect() // what was to come first does not come
 		}
 	}
 }
@@ -452,11 +460,23 @@ func (o *Outlet) Parked() time.Time {
 	return time.Time{}
 }
 
-// Send is Post for long answers: it waits until there is room in the mailbox, so
+// PostAfter is Post, but the bytes, and what others post meanwhile, are written
+// after the records of the first feed followed that lie before the given index.
+func (o *Outlet) PostAfter(index uint64, p []byte) bool {
+	o.after.Store(max(index, o.after.Load()))
+	return o.Post(p)
+}
+
+// owes tells whether records are due before the mailbox.
+func (o *Outlet) owes() bool {
+	return len(o.cursors) > 0 && o.cursors[0].at.Index < o.after.Load()
+}
+
+// Send is PostAfter for long answers: it waits until there is room in the mailbox, so
 // that the caller goes no faster than the reader. It fails with ErrClosed, or
 // when done is closed. One goroutine at a time may call Send or Flushed.
-func (o *Outlet) Send(done <-chan struct{}, p []byte) error {
-	return o.await(done, func() bool { return o.Post(p) })
+func (o *Outlet) Send(done <-chan struct{}, after uint64, p []byte) error {
+	return o.await(done, func() bool { return o.PostAfter(after, p) })
 }
 
 // Flushed waits until nothing is due and nobody writes. It fails as Send does.

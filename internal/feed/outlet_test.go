@@ -382,6 +382,20 @@ func (m *outletModel) check(t *rapid.T) {
 	if waits := !m.out.Parked().IsZero(); waits != m.sink.waiting.Load() {
 		t.Fatalf("the outlet says that it waits: %v; the sink waits: %v", waits, !waits)
 	}
+	m.checkPins(t)
+}
+
+// checkPins fails if anything is pinned that nobody reads.
+func (m *outletModel) checkPins(t *rapid.T) {
+	for _, c := range m.chats {
+		for _, format := range c.formats {
+			for _, s := range *c.ring.Feed(format).segs.Load() {
+				if n := s.pins.Load(); n != 0 {
+					t.Fatalf("a segment is pinned %d times", n)
+				}
+			}
+		}
+	}
 }
 
 // order gives an order and has the model follow it at the moment at which it is
@@ -656,6 +670,97 @@ func TestOutletWaitsAgain(t *testing.T) {
 	}
 }
 
+// waiting is an outlet whose sink is full and that has begun a line.
+func waiting(t *testing.T) (*fakeSink, *chat, *Outlet) {
+	sink := newFakeSink(5)
+	c, o := followed(sink, func(err error) { t.Error(err) })
+	c.append(11, 0, 10)
+	o.Flush()
+	sink.settle(o)
+	return sink, c, o
+}
+
+// TestFollowComesAfterLines: a greeting that was posted stands before the history.
+func TestFollowComesAfterLines(t *testing.T) {
+	sink, _, o := waiting(t)
+	other := newChat(1, Limits{Records: 10, Bytes: 10 << 10})
+	other.append(11, 0, 3)
+	o.Post([]byte("p hello\n"))
+	o.Follow(other.ring.Feed(other.formats[0]), Place{}, 0)
+	o.Post([]byte("p more\n"))
+	sink.give(o, -1)
+	if got, want := string(sink.got), "m 0 0 0 xxxxxxxxxx\np hello\np more\nm 1 0 0 xxx\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestGapEndsWhereTheFollowingDoes: what was said after an outlet left is none that
+// it missed.
+func TestGapEndsWhereTheFollowingDoes(t *testing.T) {
+	sink, c, o := waiting(t)
+	for i := range uint64(20) {
+		c.append(12+i, 0, 10)
+	}
+	o.Unfollow(c.ring.Feed(c.formats[0]), c.ring.Feed(c.formats[0]).Head())
+	for i := range uint64(1000) {
+		c.append(32+i, 0, 10)
+	}
+	sink.give(o, -1)
+	if got, want := string(sink.got), "m 0 0 0 xxxxxxxxxx\ng 0 0 20 12 31\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if len(o.cursors) != 0 {
+		t.Error("it goes on following")
+	}
+}
+
+// TestReturnIsNotForgotten: an outlet that left a ring and came back while it was
+// behind is written all of it in one go.
+func TestReturnIsNotForgotten(t *testing.T) {
+	sink, c, o := waiting(t)
+	f := c.ring.Feed(c.formats[0])
+	for i := range uint64(5) {
+		c.append(12+i, 0, 1)
+	}
+	o.Unfollow(f, f.Head())
+	c.append(17, 0, 1) // said while it was away
+	o.Follow(f, f.Head(), 0)
+	for i := range uint64(5) {
+		c.append(18+i, 0, 1)
+	}
+	sink.give(o, -1)
+	want := "m 0 0 0 xxxxxxxxxx\n"
+	for _, i := range []int{1, 2, 3, 4, 5, 7, 8, 9, 10, 11} {
+		want += fmt.Sprintf("m 0 0 %d x\n", i)
+	}
+	if got := string(sink.got); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestSendWaitsForRoomOnly: it returns when its line is in the mailbox, though much
+// else is still to be written.
+func TestSendWaitsForRoomOnly(t *testing.T) {
+	sink, _, o := waiting(t)
+	big := make([]byte, mailboxSize)
+	if !o.Post(big) {
+		t.Fatal("an empty mailbox refused a line")
+	}
+	sent := make(chan error)
+	go func() { sent <- o.Send(nil, 0, big) }()
+	for !o.waited.Load() {
+		runtime.Gosched()
+	}
+	sink.give(o, 1000) // the begun line and some of the mailbox
+	if err := <-sent; err != nil {
+		t.Error(err)
+	}
+	if o.Parked().IsZero() {
+		t.Error("it does not wait any longer")
+	}
+	sink.give(o, -1)
+}
+
 // TestSwitchAheadOfTheFeed: an outlet may change feeds while a record is in the
 // first and not in the second yet.
 func TestSwitchAheadOfTheFeed(t *testing.T) {
@@ -711,6 +816,19 @@ func TestOutletFails(t *testing.T) {
 			o.Flush()
 		}, ErrFellOff},
 		"closed": {func(c *chat, o *Outlet, sink *fakeSink) { o.Close() }, nil},
+		"closed, and the sink goes on": {func(c *chat, o *Outlet, sink *fakeSink) {
+			sink.room = 5
+			c.append(11, 0, 10)
+			o.Flush()
+			sink.settle(o)
+			o.Close()
+			sink.room = -1
+			sink.resume <- struct{}{}
+			o.Wait()
+			if len(sink.got) != 5 {
+				t.Errorf("%q was written, %q after the end", sink.got, sink.got[5:])
+			}
+		}, nil},
 		"closed while it waits": {func(c *chat, o *Outlet, sink *fakeSink) {
 			sink.room = 5
 			c.append(11, 0, 10)
@@ -737,7 +855,7 @@ func TestOutletFails(t *testing.T) {
 			if o.Post([]byte("x\n")) {
 				t.Error("a closed outlet takes a line")
 			}
-			if err := o.Send(nil, []byte("x\n")); err != ErrClosed {
+			if err := o.Send(nil, 0, []byte("x\n")); err != ErrClosed {
 				t.Errorf("Send: %v, want ErrClosed", err)
 			}
 			if err := o.Flushed(nil); err != ErrClosed {

@@ -231,6 +231,16 @@ func (m *ringModel) checkLog(t *rapid.T, l *Log, begun uint64, render func([]byt
 		t.Fatalf("%d bytes are held in %d segments, the limit is %d", l.Held(), len(segs), m.limits.Bytes)
 	}
 
+	for _, s := range segs {
+		first := 0 // a record larger than half the log has a segment of its own size
+		if s.n.Load() > 0 {
+			first = int(s.end(1))
+		}
+		if most := max(minSegment, int(m.limits.Bytes/2), first); len(s.buf) > most {
+			t.Fatalf("a segment has %d bytes, want at most %d", len(s.buf), most)
+		}
+	}
+
 	index := rapid.Uint64Range(0, head.Index+3).Draw(t, "index")
 	want := places[min(max(index, tail.Index), head.Index)-tail.Index]
 	m.samePlace(t, fmt.Sprintf("At(%d)", index), l.At(index), want)
@@ -295,6 +305,7 @@ func (m *ringModel) checkRecords(t *rapid.T) {
 	most := rapid.IntRange(1, 1000).Draw(t, "most")
 	var got []said
 	for r := range m.ring.Records(m.ring.At(from)) {
+		_, _ = append(r.Name, "..."...), append(r.Text, "..."...) // must not reach what comes after
 		if got = append(got, saidOf(r)); len(got) == most {
 			break
 		}

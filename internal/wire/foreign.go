@@ -51,6 +51,14 @@ func Foreign(first []byte) (answer string, foreign bool) {
 	return "", false
 }
 
+// IsHTTP tells whether first, as in Foreign, begins with a request line of HTTP.
+func IsHTTP(first []byte) bool {
+	if n := lineEnd(first); n >= 0 {
+		first = first[:n]
+	}
+	return httpRequest(first)
+}
+
 // httpVerbs are the methods of RFC 9110, section 9, and RFC 5789: those a web
 // page can make a browser send, and more.
 var httpVerbs = [...]string{"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"}

@@ -23,8 +23,9 @@ const (
 
 // Telnet options.
 const (
-	transmitBinary = 0 // RFC 856
-	timingMark     = 6 // RFC 860
+	// Binary is TRANSMIT-BINARY (RFC 856).
+	Binary     = 0
+	timingMark = 6 // RFC 860
 )
 
 const (
@@ -194,19 +195,29 @@ func (t *Telnet) Active() bool { return t.active }
 // due. That may be nothing: while the answer to an earlier request is awaited,
 // the wish is kept and follows the answer (RFC 1143, section 7).
 func (t *Telnet) Will(dst []byte, option byte, on bool) []byte {
+	return t.want(dst, &t.negotiation().us, option, on, will, wont)
+}
+
+// Do is the same for the client's use of option. With Binary, Debian's telnet
+// sends what is typed with all its eight bits, and a Russian К is no longer a
+// command.
+func (t *Telnet) Do(dst []byte, option byte, on bool) []byte {
+	return t.want(dst, &t.negotiation().him, option, on, do, dont)
+}
+
+func (t *Telnet) want(dst []byte, of *side, option byte, on bool, yes, no byte) []byte {
 	dst = t.Reply(dst)
 	event := weWantOff
 	if on {
 		event = weWantOn
 	}
-	us := &t.negotiation().us
-	next := transitions[event][us.get(option)]
-	us.set(option, next.to)
+	next := transitions[event][of.get(option)]
+	of.set(option, next.to)
 	switch next.say {
 	case sayYes:
-		dst = append(dst, iac, will, option)
+		dst = append(dst, iac, yes, option)
 	case sayNo:
-		dst = append(dst, iac, wont, option)
+		dst = append(dst, iac, no, option)
 	}
 	return dst
 }
@@ -244,7 +255,7 @@ func (t *Telnet) negotiate(verb, option byte) {
 	event := peerWantsOff
 	if verb == do || verb == will {
 		event = peerWantsOn
-		if option == transmitBinary {
+		if option == Binary {
 			event = peerMayTurnOn
 		}
 	}

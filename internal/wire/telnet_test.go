@@ -55,8 +55,8 @@ func TestTelnet(t *testing.T) {
 		{"option 255", cat("a", iac, do, 255, "b"), "ab", cat(iac, wont, 255)},
 
 		{
-			"telnet -8", cat(iac, will, transmitBinary, iac, do, transmitBinary, "grüß\r\n"), "grüß\r\n",
-			cat(iac, do, transmitBinary, iac, will, transmitBinary),
+			"telnet -8", cat(iac, will, Binary, iac, do, Binary, "grüß\r\n"), "grüß\r\n",
+			cat(iac, do, Binary, iac, will, Binary),
 		},
 		{"binary accepted once", cat(iac, do, 0, iac, do, 0), "", cat(iac, will, 0)},
 		{"binary ended", cat(iac, do, 0, iac, dont, 0, iac, dont, 0), "", cat(iac, will, 0, iac, wont, 0)},
@@ -311,7 +311,7 @@ func FuzzTelnet(f *testing.F) {
 			if len(r) < 3 || r[0] != iac || r[1] < will || r[1] > dont {
 				t.Fatalf("reply %q", reply)
 			}
-			if (r[1] == will || r[1] == do) && r[2] != transmitBinary {
+			if (r[1] == will || r[1] == do) && r[2] != Binary {
 				t.Fatalf("option %d accepted", r[2])
 			}
 		}

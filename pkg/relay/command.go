@@ -39,6 +39,7 @@ func commandTable() []command {
 		{"show", "N or N-M", "show messages by their number", (*session).show},
 		{"echo", "on|off", "whether your own lines come back to you", (*session).echo},
 		{"quit", "", "leave", (*session).quit},
+		{"bot", "[NAME]", "as the first line: a program that wants no greeting", (*session).bot},
 	}
 }
 
@@ -79,14 +80,7 @@ func (s *session) help(string) error {
 		out = append(out, s.line(fmt.Sprintf("%-16s %s", usage, c.help))...)
 	}
 	out = append(out, s.line(fmt.Sprintf("%-16s %s", "//TEXT", "say a text that begins with a slash"))...)
-	return s.answer(out)
-}
-
-// answer writes a long answer, in pace with the reader.
-func (s *session) answer(lines []byte) error {
-	if s.out.Send(s.done, lines) != nil {
-		return nil // the session has ended
-	}
+	s.answer(out)
 	return nil
 }
 
@@ -150,15 +144,17 @@ type census struct {
 }
 
 func (c census) String() string {
-	list := "nobody"
-	switch {
-	case c.more > 0:
-		list = fmt.Sprintf("%s and %d more", strings.Join(c.names, ", "), c.more)
-	case len(c.names) > 0:
-		list = strings.Join(c.names, ", ")
+	list := strings.Join(c.names, ", ")
+	if c.more > 0 {
+		list += fmt.Sprintf(" and %d more", c.more)
 	}
-	if c.listening > 0 {
+	switch {
+	case c.listening > 0 && list == "":
+		return fmt.Sprintf("%d listening", c.listening)
+	case c.listening > 0:
 		list += fmt.Sprintf(" and %d listening", c.listening)
+	case list == "":
+		list = "nobody"
 	}
 	return list
 }
@@ -182,10 +178,12 @@ func (s *session) message(args string) error {
 	if other == s {
 		return advice("that is you; not delivered")
 	}
-	if !other.out.Post(other.direct(s.name+" to you", text)) {
+	s.settle() // what was said to all before comes first
+	if !other.out.PostAfter(s.settled.Load(), other.direct(s.name+" to you", text)) {
 		return advise("%s is not reading; not delivered", as)
 	}
-	return s.answer(s.direct("you to "+as, text))
+	s.answer(s.direct("you to "+as, text))
+	return nil
 }
 
 // direct is a message for this session alone.
@@ -217,6 +215,14 @@ func (s *session) echo(args string) error {
 		return advice("your own lines no longer come back")
 	}
 	return advice("your own lines come back")
+}
+
+// bot comes too late to be spared the greeting, or open has seen to that.
+func (s *session) bot(args string) error {
+	if args == "" {
+		return nil
+	}
+	return s.nick(args)
 }
 
 func (s *session) quit(string) error {
@@ -266,7 +272,7 @@ func (s *session) show(args string) error {
 		return advise("messages before #%d are no longer kept", oldest)
 	case first < oldest:
 		s.tell(fmt.Sprintf("messages before #%d are no longer kept; the rest:", oldest))
-	case first == last:
+	case first == min(last, newest):
 		s.tell(fmt.Sprintf("message #%d:", first))
 	default:
 		s.tell(fmt.Sprintf("messages #%d–#%d:", first, min(last, newest)))

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/chatd/chatd/internal/name"
+	"github.com/chatd/chatd/internal/wire"
 )
 
 const (
@@ -28,9 +31,9 @@ type tally struct {
 	names []string
 }
 
-func (t *tally) add(name string) {
+func (t *tally) add(who string) {
 	if t.n++; t.n <= crowdNames {
-		t.names = append(t.names, name)
+		t.names = append(t.names, who)
 	}
 }
 
@@ -53,29 +56,34 @@ func newCrowd() crowd {
 
 func (c *crowd) stop() { c.timer.Stop() }
 
-// tellArrival tells the room that name is there, now or with others soon.
-func (r *room) tellArrival(name string) {
+// tellArrival tells the room that m is there: now, or with others soon, and then
+// m learns at once that it has its name.
+func (r *room) tellArrival(m *member) {
 	now := time.Now()
 	if r.crowd.quiet(now) {
-		r.notice(name + " joined")
+		r.notice(m.name + " joined")
 		return
 	}
-	r.crowd.joined.add(name)
+	r.crowd.joined.add(m.name)
+	if !name.IsGuest(m.name) {
+		text := wire.Text{EOL: m.format.eol()}
+		m.out.Post(text.AppendNotice(nil, "you are "+m.name))
+	}
 }
 
-// depart tells the room that name has left, how, and whether some of what was
+// depart tells the room that who has left, how, and whether some of what was
 // sent was not said.
-func (r *room) depart(name, how string, unsaid bool) {
+func (r *room) depart(who, how string, unsaid bool) {
 	now := time.Now()
 	if r.crowd.quiet(now) {
-		text := name + " " + how
+		text := who + " " + how
 		if unsaid {
-			text += "; the rest of what " + name + " sent was not said"
+			text += "; the rest of what " + who + " sent was not said"
 		}
 		r.notice(text)
 		return
 	}
-	r.crowd.left.add(name)
+	r.crowd.left.add(who)
 	if unsaid {
 		r.crowd.unsaid++
 	}

@@ -50,12 +50,12 @@ func (s *session) greet(lines int) {
 	out = append(out, s.line(echo)...)
 	kept := fmt.Sprintf("the last %d messages are kept until the server stops; %s", journalMessages, zoneOf(s.srv.clock().In(cfg.Zone)))
 	out = append(out, s.line(kept)...)
-	_ = s.out.Send(s.done, out)
+	s.answer(out)
 	if cfg.MOTD == nil {
 		return
 	}
 	for text := range strings.Lines(cfg.MOTD()) {
-		_ = s.out.Send(s.done, s.line(strings.TrimRight(text, "\r\n")))
+		s.tell(strings.TrimRight(text, "\r\n"))
 	}
 }
 
@@ -93,11 +93,12 @@ func (s *session) replay(j *journal, at feed.Place, last uint64) {
 			out = text.Append(out, wire.Kind(rec.Kind), rec.Time, rec.Name, rec.Text)
 			at = j.ring.At(rec.Index + 1)
 		}
-		if len(out) == 0 || s.out.Send(s.done, out) != nil {
+		if len(out) == 0 || s.why.Load() != nil {
 			break
 		}
+		s.answer(out)
 	}
 	if day != today {
-		_ = s.out.Send(s.done, text.Append(nil, wire.Day, s.srv.now(), nil, nil))
+		s.answer(text.Append(nil, wire.Day, s.srv.now(), nil, nil))
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -16,11 +15,12 @@ import (
 
 const (
 	// openTime is how long a newcomer is waited for before it is greeted: a
-	// program says in this time that it wants no greeting.
+	// program says in this time that it wants no greeting, and the input of a
+	// pipe ends.
 	openTime = 100 * time.Millisecond
-	// pipeTime is how long after the first bytes the end of input must come for
-	// them to be a pipe's, which is not greeted.
-	pipeTime = 10 * time.Millisecond
+	// telnetTime is how long after the last bytes a telnet client, which is no
+	// pipe, is thought to have said what it begins with.
+	telnetTime = 10 * time.Millisecond
 )
 
 // converse reads until the session has a cause to end. It calls ready as soon as
@@ -36,21 +36,18 @@ func (s *session) converse(ready func()) {
 		s.end(inputCause(err))
 		return
 	}
-	if !s.key.raw {
-		opening = s.preface(opening)
-	}
 	if s.foreign(opening) {
 		return
 	}
 	s.piped = err != nil
-	s.join(!s.piped && !s.bot)
-	s.input(opening)
+	s.join(!s.piped && !prefaced(opening))
+	s.input(s.preface(opening))
 	for err == nil {
 		var chunk []byte
 		if chunk, err = s.conn.ReadChunk(); err == nil {
 			s.heard.Store(s.srv.uptime())
 			chunk = s.strip(chunk)
-			if s.nin > 0 || !s.foreign(chunk) {
+			if s.met || !s.foreign(chunk) {
 				s.input(chunk)
 			}
 			s.conn.Release()
@@ -65,10 +62,26 @@ func (s *session) converse(ready func()) {
 	s.end(inputCause(err))
 }
 
+// preface takes the first line of a program out of its opening. It is not charged
+// to the rate.
+func (s *session) preface(opening []byte) []byte {
+	args, isBot := bytes.CutPrefix(opening, []byte("/bot"))
+	if !isBot || !prefaced(opening) {
+		return opening
+	}
+	end := bytes.IndexAny(args, "\r\n")
+	s.command("/bot" + string(args[:end]))
+	return args[end:]
+}
+
 // foreign ends the session if first, the first bytes or the first line that came
 // in, belong to another protocol: a page in a browser can post to any port.
 func (s *session) foreign(first []byte) bool {
+	s.met = s.met || len(first) > 0
 	answer, foreign := wire.Foreign(first)
+	if s.key.raw {
+		foreign = wire.IsHTTP(first) // anything else may be what raw clients speak
+	}
 	if foreign {
 		s.end(&cause{log: endForeign.log, last: answer})
 	}
@@ -102,7 +115,10 @@ func (s *session) open() (opening []byte, err error) {
 		}
 		opening = append(opening, s.strip(chunk)...)
 		s.conn.Release()
-		if soon := time.Now().Add(pipeTime); soon.Before(deadline) && !undecided(opening) {
+		if prefaced(opening) {
+			break
+		}
+		if soon := time.Now().Add(telnetTime); s.telnet != nil && soon.Before(s.began.Add(openTime)) {
 			deadline = soon
 		}
 	}
@@ -113,32 +129,14 @@ func (s *session) open() (opening []byte, err error) {
 	return opening, nil
 }
 
-// undecided tells whether opening may still become the first line of a program.
-func undecided(opening []byte) bool {
-	if len(opening) == 0 {
-		return true
-	}
-	return opening[0] == '/' && bytes.IndexAny(opening, "\r\n") < 0
-}
-
-// preface takes the first line of a program out of its opening.
-func (s *session) preface(opening []byte) []byte {
+// prefaced tells whether the first line in opening is that of a program.
+func prefaced(opening []byte) bool {
 	end := bytes.IndexAny(opening, "\r\n")
 	if end < 0 {
-		return opening
+		return false
 	}
-	words := strings.Fields(string(opening[:end]))
-	if len(words) == 0 || words[0] != "/bot" && words[0] != "/json" {
-		return opening
-	}
-	s.bot = true
-	if words[0] == "/json" {
-		return opening // it is answered as any command that is not there
-	}
-	if len(words) > 1 {
-		return append([]byte("/nick "+words[1]), opening[end:]...)
-	}
-	return opening[end:]
+	word, _, _ := bytes.Cut(opening[:end], []byte{' '})
+	return string(word) == "/bot" || string(word) == "/json"
 }
 
 // strip takes telnet commands out of chunk and answers them.
@@ -148,6 +146,7 @@ func (s *session) strip(chunk []byte) []byte {
 			return chunk
 		}
 		s.telnet = new(wire.Telnet)
+		s.out.Post(s.telnet.Do(nil, wire.Binary, true))
 		s.crlf()
 	}
 	chunk = s.telnet.Strip(chunk)
@@ -250,6 +249,12 @@ func (s *session) take(line []byte) {
 			s.tell("internal error (ref " + ref + "); your line was not sent")
 		}
 	}()
+	goesOn, cut := s.cut, s.lines.Cut()
+	s.cut = cut
+	if goesOn {
+		s.goOn(line, cut)
+		return
+	}
 	if len(bytes.TrimSpace(line)) == 0 || s.nin == 0 && s.foreign(line) {
 		return
 	}
@@ -259,10 +264,27 @@ func (s *session) take(line []byte) {
 		return
 	}
 	switch text, isCommand := commandLine(line); {
+	case isCommand && cut:
+		s.dropping = true
+		s.tell("that command is too long; nothing was sent")
 	case isCommand:
 		s.command(string(text))
 	default:
 		s.say(wire.Say, text)
+	}
+}
+
+// goOn handles another piece of a line that is longer than one message: it is
+// text, whatever it looks like, or the rest of a command that was refused.
+func (s *session) goOn(piece []byte, cut bool) {
+	if s.dropping {
+		s.dropping = cut
+		return
+	}
+	if s.count(); s.pace() {
+		s.say(wire.Say, piece)
+	} else {
+		s.unsaid = true
 	}
 }
 
@@ -322,6 +344,7 @@ func (s *session) say(kind wire.Kind, text []byte) {
 	e := events.Get().(*event)
 	e.kind, e.tag, e.name = kind, s.id, s.label
 	e.text = append(e.text[:0], text...)
+	s.unsettled = true
 	if !s.room.send(s.done, e) {
 		s.unsaid = true
 	}
@@ -346,5 +369,16 @@ func (s *session) appear() {
 func (s *session) do(f func()) {
 	e := events.Get().(*event)
 	e.do = f
+	s.unsettled = true
 	s.room.send(s.done, e)
+}
+
+// settle returns when all that the session has sent so far is said; what it is
+// told next comes after that.
+func (s *session) settle() {
+	if s.unsettled {
+		r := s.room
+		r.call(s.done, func() { s.settled.Store(r.ring.Head().Index) })
+		s.unsettled = false
+	}
 }

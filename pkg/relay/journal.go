@@ -25,8 +25,8 @@ func newJournal() *journal {
 // next is the number of the message that is said next.
 func (j *journal) next() uint64 { return j.ring.Head().Seq + 1 }
 
-// add keeps a message.
-func (j *journal) add(rec feed.Record) { j.ring.Append(&rec) }
+// add keeps a message, of which it copies what it needs.
+func (j *journal) add(rec *feed.Record) { j.ring.Append(rec) }
 
 // oldest is the number of the oldest message kept; of the next one if there is none.
 func (j *journal) oldest() uint64 { return j.ring.Tail().Seq + 1 }

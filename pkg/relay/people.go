@@ -5,7 +5,7 @@ import "slices"
 // arrive makes m known to the others as name.
 func (r *room) arrive(m *member, name string) {
 	m.name = name
-	r.tellArrival(name)
+	r.tellArrival(m)
 }
 
 // rename tells the others that m has another name.

@@ -89,7 +89,8 @@ type room struct {
 	lonely  [formats]time.Time // since when a feed has had no reader
 	day     int                // of the last record, in the server's zone
 	crowd   crowd
-	seq     uint64 // of the last message, if there is no journal
+	seq     uint64      // of the last message, if there is no journal
+	rec     feed.Record // what is being said, here so that nothing is allocated for it
 }
 
 // member is a session's place in a room.
@@ -198,14 +199,14 @@ func (r *room) submit(e *event) {
 
 // ordered is told the number of a submitted message: from here on it is said.
 func (r *room) ordered(e *event, seq uint64) {
-	rec := feed.Record{
+	r.rec = feed.Record{
 		Seq: seq, Time: r.srv.now(), Tag: e.tag, Kind: uint8(e.kind), Name: e.name, Text: e.text,
 	}
 	if r.journal != nil {
-		r.startDay(rec.Time)
-		r.journal.add(rec)
+		r.startDay(r.rec.Time)
+		r.journal.add(&r.rec)
 	}
-	r.ring.Append(&rec)
+	r.ring.Append(&r.rec)
 	r.srv.messages.Add(1)
 	r.srv.awake(r)
 	r.said.Store(r.srv.uptime())

@@ -32,24 +32,28 @@ type session struct {
 	why atomic.Pointer[cause] // set once, by end
 
 	// Owned by the session's goroutine.
-	room    *room
-	member  *member
-	name    string
-	label   []byte // name, never changed in place
-	lines   wire.Lines
-	telnet  *wire.Telnet // nil until the first IAC
-	limiter *rate.Limiter
-	slowed  bool   // was told that it is faster than the rate
-	bot     bool   // wants no greeting and no history
-	present bool   // is no stranger any more
-	piped   bool   // its input had ended before it was greeted
-	partial []byte // raw: a character cut by the end of a chunk
-	unsaid  bool   // there were lines left when it ended
-	nin     uint64 // lines taken
+	room      *room
+	member    *member
+	name      string
+	label     []byte // name, never changed in place
+	lines     wire.Lines
+	telnet    *wire.Telnet // nil until the first IAC
+	limiter   *rate.Limiter
+	slowed    bool   // was told that it is faster than the rate
+	present   bool   // is no stranger any more
+	piped     bool   // its input had ended before it was greeted
+	partial   []byte // raw: a character cut by the end of a chunk
+	met       bool   // its first bytes were looked at
+	cut       bool   // the last piece of input was cut off its line, which goes on
+	dropping  bool   // the line that goes on is a command that was refused
+	unsettled bool   // it has sent something since the last settle
+	unsaid    bool   // there were lines left when it ended
+	nin       uint64 // lines taken
 
 	// Shared.
-	format atomic.Uint32 // as in member
-	heard  atomic.Int64  // when bytes last came in, as uptime
+	format  atomic.Uint32 // as in member
+	settled atomic.Uint64 // index in the room's ring before which all it sent is said
+	heard   atomic.Int64  // when bytes last came in, as uptime
 
 	// Guarded by srv.mu.
 	slot     int           // in srv.sessions
@@ -171,7 +175,14 @@ func (s *session) line(text string) []byte {
 
 // tell writes a notice to this session alone, in pace with its reading. It is
 // for the session's own goroutine.
-func (s *session) tell(text string) { _ = s.out.Send(s.done, s.line(text)) }
+func (s *session) tell(text string) { s.answer(s.line(text)) }
+
+// answer writes lines to this session alone, after all it has said before, and in
+// pace with its reading. It is for the session's own goroutine.
+func (s *session) answer(lines []byte) {
+	s.settle()
+	_ = s.out.Send(s.done, s.settled.Load(), lines)
+}
 
 func (s *session) logEnd(c *cause) {
 	e := s.srv.log.Info()
