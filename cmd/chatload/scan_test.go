@@ -1,0 +1,150 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const testSize = 40
+
+// scanned is what a scanner makes of input that comes in pieces of n bytes.
+func scanned(input string, n int) (seen []string, torn int64) {
+	s := scanner{run: newRun(0x7f3a), size: testSize}
+	s.message = func(sender uint16, seq uint32) { seen = append(seen, fmt.Sprintf("%d/%d", sender, seq)) }
+	s.line = func(p []byte) { seen = append(seen, string(p)) }
+	var st stream
+	buf := make([]byte, carryMost+n)
+	for len(input) > 0 {
+		got := copy(buf[carryMost:], input)
+		input = input[got:]
+		s.scan(&st, st.join(buf, got))
+	}
+	return seen, s.torn
+}
+
+func message(sender uint16, seq uint32) string {
+	return string(newRun(0x7f3a).appendText(nil, testSize, sender, seq))
+}
+
+func TestMark(t *testing.T) {
+	for _, want := range []struct {
+		sender uint16
+		seq    uint32
+	}{{0, 0}, {1, 2}, {probe, 0xffffffff}, {0x1234, 0x89abcdef}} {
+		text := newRun(0xbeef).appendText(nil, 64, want.sender, 7)
+		renumber(text, want.seq)
+		if len(text) != 63 {
+			t.Errorf("a message of 64 bytes has %d before its line end", len(text))
+		}
+		sender, seq, ok := newRun(0xbeef).parse(text)
+		if sender != want.sender || seq != want.seq || !ok {
+			t.Errorf("%q is read as %d/%d, %v", text, sender, seq, ok)
+		}
+		if _, _, ok := newRun(0xbeee).parse(text); ok {
+			t.Errorf("%q is taken for a mark of another run", text)
+		}
+	}
+}
+
+func TestScan(t *testing.T) {
+	m := message
+	for name, c := range map[string]struct {
+		input string
+		want  []string
+		torn  int64
+	}{
+		"lines": {m(0, 1) + "\n" + m(3, 0x10) + "\n", []string{"0/1", "3/16"}, 0},
+		"chat mode": {
+			"* chatd on vm, room lobby; here: nobody\n12:34 guest7: " + m(1, 2) + "\n12:34 guest|: " + m(1, 3) +
+				"\n* you are faster than 10 lines a second; the rest follows\n12:35 guest7: " + m(1, 4) + "\n12:3",
+			[]string{
+				"* chatd on vm, room lobby; here: nobody", "1/2", "1/3",
+				"* you are faster than 10 lines a second; the rest follows", "1/4",
+			}, 0,
+		},
+		"irc": {
+			":l00~u@host PRIVMSG #load :" + m(1, 2) + "\r\nPING :irc.example\r\n:l00~u@host PRIVMSG #load :" + m(1, 3) + "\r\n",
+			[]string{"1/2", "PING :irc.example", "1/3"}, 0,
+		},
+		"nats": {
+			"MSG load 1 39\r\n" + m(1, 2) + "\r\nPING\r\nMSG load 1 39\r\n" + m(1, 3) + "\r\nPING\r\n",
+			[]string{"1/2", "PING", "1/3", "PING"}, 0,
+		},
+		"another run's": {
+			string(newRun(1).appendText(nil, testSize, 1, 2)) + "\n" + m(1, 3) + "\n",
+			[]string{"1/3"}, 0,
+		},
+		"torn": {m(1, 2)[:30] + "\n" + m(1, 3) + "\n" + m(1, 4) + "\n", []string{"1/3", "1/4"}, 1},
+	} {
+		whole, torn := scanned(c.input, len(c.input))
+		if name == "torn" {
+			whole = marks(whole)
+		}
+		if name == "nats" {
+			whole = without(whole, "MSG load 1 39")
+		}
+		if diff := cmp.Diff(c.want, whole); diff != "" || torn != c.torn {
+			t.Errorf("%s: %d torn; wanted (-), seen (+):\n%s", name, torn, diff)
+		}
+		// However the input is cut, the messages are the same. What is cut out of a
+		// torn one may be shown in other pieces.
+		for n := 1; n < len(c.input); n++ {
+			got, torn := scanned(c.input, n)
+			if name == "torn" && n < 2*testSize {
+				continue // the end shows only after the next mark is past
+			}
+			if diff := cmp.Diff(marks(whole), marks(got)); diff != "" || torn != c.torn {
+				t.Fatalf("%s in pieces of %d: %d torn; whole (-), in pieces (+):\n%s", name, n, torn, diff)
+			}
+			if name == "irc" || name == "nats" {
+				if diff := cmp.Diff(whole, without(got, "MSG load 1 39")); diff != "" {
+					t.Fatalf("%s in pieces of %d: whole (-), in pieces (+):\n%s", name, n, diff)
+				}
+			}
+		}
+	}
+}
+
+// marks leaves only the messages.
+func marks(seen []string) (left []string) {
+	for _, s := range seen {
+		if strings.Count(s, "/") == 1 && len(s) < 8 {
+			left = append(left, s)
+		}
+	}
+	return left
+}
+
+func without(seen []string, line string) (left []string) {
+	for _, s := range seen {
+		if s != line {
+			left = append(left, s)
+		}
+	}
+	return left
+}
+
+func FuzzScan(f *testing.F) {
+	f.Add("12:34 guest7: "+message(1, 2)+"\n* notice\n"+message(2, 3)+"\n", 7)
+	f.Fuzz(func(t *testing.T, input string, n int) {
+		if n < 1 || n > 1<<16 {
+			return
+		}
+		scanned(input, n)
+	})
+}
+
+func BenchmarkScan(b *testing.B) {
+	text := []byte(strings.Repeat("12:34 guest7: "+string(newRun(1).appendText(nil, 64, 3, 4))+"\n", 64))
+	messages := 0
+	s := scanner{run: newRun(1), size: 64, message: func(uint16, uint32) { messages++ }, line: func([]byte) {}}
+	var st stream
+	for b.Loop() {
+		s.scan(&st, text)
+	}
+	b.ReportAllocs()
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(messages), "ns/message")
+}
