@@ -154,25 +154,37 @@ func (r *room) run() {
 		case <-r.stop:
 			return
 		}
-		// Readers that are ready run first and append too: then one write brings
-		// all of it.
-		runtime.Gosched()
-		r.takeAll()
+		r.gather()
 		r.sweep()
 	}
 }
 
+// gather lets readers that are ready run first, so that one write brings what all
+// of them have. The scheduler now and then gives us the processor back before
+// they are through, so we yield until that brings nothing more.
+func (r *room) gather() {
+	for taken := 0; taken < inboxSize; {
+		runtime.Gosched()
+		n := r.takeAll()
+		if n == 0 {
+			return
+		}
+		taken += n
+	}
+}
+
 // takeAll takes what is in the inbox, but no more than fits, so that members
-// are served too while senders fill it up again.
-func (r *room) takeAll() {
-	for range inboxSize {
+// are served too while senders fill it up again. It returns how much that was.
+func (r *room) takeAll() int {
+	for n := range inboxSize {
 		select {
 		case e := <-r.inbox:
 			r.take(e)
 		default:
-			return
+			return n
 		}
 	}
+	return inboxSize
 }
 
 func (r *room) take(e *event) {
