@@ -11,7 +11,7 @@ format() {
   [ -z "$changed" ] || { echo "gofumpt would change: $changed" >&2; return 1; }
 }
 
-vet() { go vet ./... ; }
+vet() { go vet ./... && go vet -tags fanout ./bench/... ; }
 
 static() { go tool -modfile=tools/go.mod staticcheck ./... ; }
 
@@ -24,7 +24,7 @@ fuzz() { tools/fuzz.sh "${FUZZTIME:-5s}" ; }
 torture() { go test -timeout 60m -count=1 ./... ; }
 
 # Not with -race: these measure.
-fanout() { go test -count=1 -run 'TestFanOut' -v ./bench/... ; }
+fanout() { go test -count=1 -tags fanout -run TestFanOut -v ./bench/compare ; }
 
 passed=0 failed=0 table=
 for part in "$@"; do
