@@ -63,19 +63,23 @@ func TestScan(t *testing.T) {
 			[]string{
 				"* chatd on vm, room lobby; here: nobody", "1/2", "1/3",
 				"* you are faster than 10 lines a second; the rest follows", "1/4",
-			}, 0,
+			},
+			0,
 		},
 		"irc": {
 			":l00~u@host PRIVMSG #load :" + m(1, 2) + "\r\nPING :irc.example\r\n:l00~u@host PRIVMSG #load :" + m(1, 3) + "\r\n",
-			[]string{"1/2", "PING :irc.example", "1/3"}, 0,
+			[]string{"1/2", "PING :irc.example", "1/3"},
+			0,
 		},
 		"nats": {
 			"MSG load 1 39\r\n" + m(1, 2) + "\r\nPING\r\nMSG load 1 39\r\n" + m(1, 3) + "\r\nPING\r\n",
-			[]string{"1/2", "PING", "1/3", "PING"}, 0,
+			[]string{"1/2", "PING", "1/3", "PING"},
+			0,
 		},
 		"another run's": {
 			string(newRun(1).appendText(nil, testSize, 1, 2)) + "\n" + m(1, 3) + "\n",
-			[]string{"1/3"}, 0,
+			[]string{"1/3"},
+			0,
 		},
 		"torn": {m(1, 2)[:30] + "\n" + m(1, 3) + "\n" + m(1, 4) + "\n", []string{"1/3", "1/4"}, 1},
 	} {

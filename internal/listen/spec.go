@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/chatd/chatd/internal/near"
 )
 
 // Service is what a listener's connections are served.
@@ -38,12 +40,20 @@ type offer struct {
 // is to change these lines.
 var (
 	schemes = []offer{
-		{"tcp", true}, {"unix", true}, {"fd", true},
-		{"tls", false}, {"http", false}, {"https", false},
+		{"tcp", true},
+		{"unix", true},
+		{"fd", true},
+		{"tls", false},
+		{"http", false},
+		{"https", false},
 	}
 	services = []offer{
-		{string(Chat), true}, {string(Raw), true},
-		{string(JSON), false}, {string(HTTP), false}, {string(Echo), false}, {string(Fortune), false},
+		{string(Chat), true},
+		{string(Raw), true},
+		{string(JSON), false},
+		{string(HTTP), false},
+		{string(Echo), false},
+		{string(Fortune), false},
 	}
 )
 
@@ -442,7 +452,7 @@ func find(offers []offer, word string) *offer {
 func advice(word string, known, usable []string) string {
 	best, bestDistance := "", 3 // two slips at most
 	for _, k := range known {
-		if d := distance(strings.ToLower(word), k); d < bestDistance && d < len(k)-1 {
+		if d := near.Distance(strings.ToLower(word), k); d < bestDistance && d < len(k)-1 {
 			best, bestDistance = k, d
 		}
 	}
@@ -450,36 +460,6 @@ func advice(word string, known, usable []string) string {
 		return "did you mean " + best + "?"
 	}
 	return "use " + list(usable, "or")
-}
-
-// distance counts the letters to be changed, added, left out or swapped with
-// their neighbour to get from a to b. It is meant for short words and gives up
-// on long ones.
-func distance(a, b string) int {
-	if len(a) > 32 {
-		return len(a)
-	}
-	d := make([][]int, len(a)+1)
-	for i := range d {
-		d[i] = make([]int, len(b)+1)
-		d[i][0] = i
-	}
-	for j := range d[0] {
-		d[0][j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			d[i][j] = min(d[i-1][j]+1, d[i][j-1]+1, d[i-1][j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				d[i][j] = min(d[i][j], d[i-2][j-2]+1)
-			}
-		}
-	}
-	return d[len(a)][len(b)]
 }
 
 // withScheme guesses what someone meant who wrote no scheme.

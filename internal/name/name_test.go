@@ -169,11 +169,31 @@ func TestNames(t *testing.T) {
 
 func TestKeyTellsApart(t *testing.T) {
 	for _, pair := range [][2]string{
-		{"alice1", "alice2"}, {"bob", "rob"}, {"ana", "anna"}, {"ana", "aña"}, {"nina", "viva"},
-		{"nina", "vina"}, {"josé", "jose"}, {"alice", "alice_"}, {"a-b", "a_b"}, {"müller", "muller"},
-		{"heno", "veno"}, {"hugo", "yugo"}, {"anna", "Анна"}, {"Ивана", "Иван"}, {"σοφία", "ροφία"},
-		{"борис", "ворис"}, {"田中", "中田"}, {"はな", "ばな"}, {"राम", "राज"}, {"علي", "عمر"},
-		{"bob2", "bob5"}, {"bob3", "bob8"}, {"dan", "clan"}, {"uu", "w"}, {"ij", "y"},
+		{"alice1", "alice2"},
+		{"bob", "rob"},
+		{"ana", "anna"},
+		{"ana", "aña"},
+		{"nina", "viva"},
+		{"nina", "vina"},
+		{"josé", "jose"},
+		{"alice", "alice_"},
+		{"a-b", "a_b"},
+		{"müller", "muller"},
+		{"heno", "veno"},
+		{"hugo", "yugo"},
+		{"anna", "Анна"},
+		{"Ивана", "Иван"},
+		{"σοφία", "ροφία"},
+		{"борис", "ворис"},
+		{"田中", "中田"},
+		{"はな", "ばな"},
+		{"राम", "राज"},
+		{"علي", "عمر"},
+		{"bob2", "bob5"},
+		{"bob3", "bob8"},
+		{"dan", "clan"},
+		{"uu", "w"},
+		{"ij", "y"},
 	} {
 		if k := name.Key(pair[0]); k == name.Key(pair[1]) {
 			t.Errorf("%s and %s have one key: %q", pair[0], pair[1], k)
@@ -232,8 +252,10 @@ func TestKeyReadsWhatIsOnTheScreen(t *testing.T) {
 }
 
 func TestKeyOfAnyBytes(t *testing.T) {
-	for _, s := range []string{"", "\xff", "\xed\xa0\x80", "a\x00b", "\u0301", "\u202e", "\U0010ffff",
-		strings.Repeat("\u0301", 1<<12), strings.Repeat("ﷺ", 1<<10), strings.Repeat("m", 1<<20)} {
+	for _, s := range []string{
+		"", "\xff", "\xed\xa0\x80", "a\x00b", "\u0301", "\u202e", "\U0010ffff",
+		strings.Repeat("\u0301", 1<<12), strings.Repeat("ﷺ", 1<<10), strings.Repeat("m", 1<<20),
+	} {
 		if k := name.Key(s); !utf8.ValidString(k) || len(k) > 1<<13 {
 			t.Errorf("Key(%.20q) = %.20q", s, k)
 		}
@@ -250,8 +272,10 @@ func TestGuest(t *testing.T) {
 	if g := name.Guest(7); g != "guest7" {
 		t.Errorf("Guest(7) = %s", g)
 	}
-	for _, s := range []string{"Guest7", "GUEST1O", "guestI", "ｇｕｅｓｔ７", "guest-7", "guest_7", "guest7_",
-		"guest\u200b7", "guest 7", "ɢᴜᴇꜱᴛ7"} {
+	for _, s := range []string{
+		"Guest7", "GUEST1O", "guestI", "ｇｕｅｓｔ７", "guest-7", "guest_7", "guest7_",
+		"guest\u200b7", "guest 7", "ɢᴜᴇꜱᴛ7",
+	} {
 		if !name.IsGuest(s) {
 			t.Errorf("%+q passes for a person", s)
 		}

@@ -7,15 +7,23 @@ package near
 func Find(word string, candidates []string) (best string, ok bool) {
 	least := max(len(word)/3, 1) + 1
 	for _, c := range candidates {
-		if d := distance(word, c); d < least {
+		if d := Distance(word, c); d < least {
 			best, least, ok = c, d, true
 		}
 	}
 	return best, ok
 }
 
-// distance is the optimal string alignment distance of two strings, by bytes.
-func distance(a, b string) int {
+// Most is how long, in bytes, a word may be to be looked at.
+const Most = 64
+
+// Distance is how many letters of a have to be added, dropped, changed, or swapped
+// with their neighbour to get b, by bytes. A word of more than Most is as far from
+// every other as it is long.
+func Distance(a, b string) int {
+	if len(a) > Most || len(b) > Most {
+		return max(len(a), len(b))
+	}
 	rows := make([][]int, len(a)+1)
 	for i := range rows {
 		rows[i] = make([]int, len(b)+1)

@@ -161,13 +161,13 @@ func TestIdle(t *testing.T) {
 		if got := p.seen(); got[0] != "" {
 			t.Fatalf("before the warning: %q", got)
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		p.expect("* you have been silent for 29 minutes; say something within 1 minute to stay")
 		time.Sleep(time.Minute - 1)
 		if p.gone() {
 			t.Fatal("thirty minutes less a nanosecond, and gone")
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		p.expect("* you were silent for 30 minutes; goodbye")
 		if !p.gone() {
 			t.Fatal("thirty minutes, and still here")
