@@ -65,8 +65,9 @@ type Outlet struct {
 	skipped atomic.Uint64 // counted records told as gaps
 	parked  atomic.Int64  // when the sink was found full, ns since 1970; 0: it is not
 
-	after  atomic.Uint64 // the records that come before the mailbox, of the first cursor
-	posted atomic.Bool   // mailbox or orders hold something
+	after   atomic.Uint64 // the records that come before the mailbox, of the first cursor
+	posted  atomic.Bool   // the mailbox holds something
+	ordered atomic.Bool   // there are orders
 
 	waited atomic.Bool // somebody listens to news
 
@@ -176,11 +177,14 @@ func (o *Outlet) end(err error) {
 // the feeds; nothing if nothing is due. took must follow.
 func (o *Outlet) peek() ([]byte, error) {
 	for {
-		if o.turn.closed() {
+		switch {
+		case o.turn.closed():
 			return nil, ErrClosed
-		}
-		if len(o.tail) > 0 {
+		case len(o.tail) > 0:
 			return o.tail, nil
+		case o.ordered.Load():
+			o.obey() // at once, though lines may have to wait: an end is an end
+			continue
 		}
 		posted := o.posted.Load()
 		if posted && !o.owes() {
@@ -338,22 +342,22 @@ func (v *view) cut(end uint32) uint32 {
 	return lo
 }
 
-// collect takes over what others left: first the lines, then the orders.
+// collect takes over the lines that others left.
 func (o *Outlet) collect() {
 	o.mu.Lock()
 	o.posted.Store(false)
-	o.tail = o.mailbox
-	o.mailbox = nil
-	orders := o.orders
-	if len(o.tail) > 0 && len(orders) > 0 {
-		// The lines were posted before what the orders begin.
-		orders = nil
-		o.posted.Store(true)
-	} else {
-		o.orders = nil
-	}
+	o.tail, o.mailbox = o.mailbox, nil
 	o.mu.Unlock()
 	o.tell()
+}
+
+// obey carries out the orders that others left.
+func (o *Outlet) obey() {
+	o.mu.Lock()
+	o.ordered.Store(false)
+	orders := o.orders
+	o.orders = nil
+	o.mu.Unlock()
 	for _, do := range orders {
 		do()
 	}
@@ -385,13 +389,14 @@ func (o *Outlet) deposit(p []byte) bool {
 func (o *Outlet) order(do func()) {
 	o.mu.Lock()
 	o.orders = append(o.orders, do)
-	o.posted.Store(true)
+	o.ordered.Store(true)
 	o.mu.Unlock()
 	o.Flush()
 }
 
 // Follow adds f to the feeds that are written, from the place from on, leaving
-// out records that carry mask if that is not 0. Lines posted before come first.
+// out records that carry mask if that is not 0. Lines posted before come first,
+// if they need not wait for records.
 func (o *Outlet) Follow(f *Feed, from Place, mask uint32) {
 	o.order(func() { o.cursors = append(o.cursors, cursor{f, from, endless, mask}) })
 }
@@ -463,8 +468,12 @@ func (o *Outlet) Parked() time.Time {
 // PostAfter is Post, but the bytes, and what others post meanwhile, are written
 // after the records of the first feed followed that lie before the given index.
 func (o *Outlet) PostAfter(index uint64, p []byte) bool {
-	o.after.Store(max(index, o.after.Load()))
-	return o.Post(p)
+	for {
+		before := o.after.Load()
+		if index <= before || o.after.CompareAndSwap(before, index) {
+			return o.Post(p)
+		}
+	}
 }
 
 // owes tells whether records are due before the mailbox.
@@ -483,7 +492,7 @@ func (o *Outlet) Send(done <-chan struct{}, after uint64, p []byte) error {
 func (o *Outlet) Flushed(done <-chan struct{}) error {
 	return o.await(done, func() bool {
 		o.Flush()
-		return o.turn.free() && !o.posted.Load()
+		return o.turn.free() && !o.posted.Load() && !o.ordered.Load()
 	})
 }
 

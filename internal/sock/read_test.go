@@ -192,13 +192,30 @@ func TestEmptyReadIsNoEnd(t *testing.T) {
 // TestDescriptorMayBlock: whoever shares the descriptor may have made it block.
 func TestDescriptorMayBlock(t *testing.T) {
 	each(t, []string{"tcp", "unix"}, func(t *testing.T, c *Conn, peer net.Conn) {
-		_ = c.raw.Control(func(fd uintptr) { _ = syscall.SetNonblock(int(fd), false) })
+		if err := c.raw.Control(func(fd uintptr) {
+			if err := syscall.SetNonblock(int(fd), false); err != nil {
+				t.Error(err)
+			}
+		}); err != nil {
+			t.Fatal(err)
+		}
 		fill(t, c)
+		if n, err := c.TryWrite([]byte("x")); n != 0 || err != nil {
+			t.Errorf("a full connection took %d bytes, %v", n, err)
+		}
+		waits := make(chan struct{})
+		try := c.read
+		c.read = func(fd uintptr) bool {
+			done := try(fd)
+			close(waits)
+			return done
+		}
 		ended := make(chan error)
 		go func() {
 			_, err := c.ReadChunk()
 			ended <- err
 		}()
+		<-waits // for the poller, not for the kernel
 		c.Wake()
 		if err := <-ended; !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("%v, want a deadline exceeded", err)

@@ -118,6 +118,21 @@ func (c *Conn) Linger() {
 	}
 }
 
+// Discard reads and forgets what has come in, at most 64 KiB, without waiting, so
+// that a Close is no reset.
+func (c *Conn) Discard() {
+	if c.raw == nil {
+		return
+	}
+	_ = c.raw.Control(func(fd uintptr) {
+		for n := 0; n < lingerBytes && c.tryRecv(fd) && c.nread > 0; {
+			n += c.nread
+			c.Release()
+		}
+	})
+	c.Release()
+}
+
 // ChunkSize is how many bytes one read returns at most. Together with the
 // begun line of a session this keeps what it holds within 8 KiB.
 const ChunkSize = 4096

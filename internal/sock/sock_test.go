@@ -66,13 +66,40 @@ func TestLingerIsBounded(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			a, b := pipe.New()
 			begin := time.Now()
+			var reader sync.WaitGroup
+			reader.Go(func() {
+				if p, err := io.ReadAll(b); len(p) != 0 || err != nil {
+					t.Errorf("the peer read %q, %v; want the end", p, err)
+				}
+				if d := time.Since(begin); d != 0 {
+					t.Errorf("the peer saw the end after %v, want it at once", d)
+				}
+			})
 			New(a).Linger()
 			if d := time.Since(begin); d != lingerTime {
 				t.Errorf("it took %v, want %v", d, lingerTime)
 			}
-			if p, err := io.ReadAll(b); len(p) != 0 || err != nil {
-				t.Errorf("the peer read %q, %v; want the end", p, err)
+			reader.Wait()
+			b.Close()
+		})
+	})
+	t.Run("bytes", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			a, b := pipe.New()
+			begin := time.Now()
+			var sender sync.WaitGroup
+			sender.Go(func() {
+				for {
+					if _, err := b.Write(make([]byte, 1000)); err != nil {
+						return
+					}
+				}
+			})
+			New(a).Linger()
+			if d := time.Since(begin); d != 0 {
+				t.Errorf("a peer that goes on sending was heard for %v", d)
 			}
+			sender.Wait()
 			b.Close()
 		})
 	})

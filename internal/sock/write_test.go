@@ -48,9 +48,16 @@ func TestTryWriteThenDrain(t *testing.T) {
 		total := sent + 1_000_000
 		var drain sync.WaitGroup
 		drain.Go(func() {
+			var p []byte
 			err := c.Drain(
-				func() ([]byte, error) { return pattern(sent, min(total-sent, 50_000)), nil },
-				func(n int) { sent += n })
+				func() ([]byte, error) {
+					p = pattern(sent, min(total-sent, 50_000))
+					return p, nil
+				},
+				func(n int) {
+					sent += n
+					clear(p) // as if it were dropped
+				})
 			if err != nil || sent != total {
 				t.Errorf("%d bytes of %d were written, %v", sent, total, err)
 			}

@@ -121,21 +121,19 @@ type connections struct {
 	open    map[*session]struct{}
 }
 
-// begin serves nc in a goroutine of its own.
+// begin serves nc in a goroutine of its own. Who comes first is admitted first.
 func (c *connections) begin(nc net.Conn) {
+	sess, err := c.srv.admit(nc, c.room)
+	if err != nil {
+		c.srv.greeted()
+		c.running.Go(func() { c.srv.refuse(nc, err) })
+		return
+	}
+	c.mu.Lock()
+	c.open[sess] = struct{}{}
+	c.mu.Unlock()
 	c.running.Go(func() {
-		ready := sync.OnceFunc(c.srv.greeted)
-		defer ready()
-		sess, err := c.srv.admit(nc, c.room)
-		if err != nil {
-			ready()
-			c.srv.refuse(nc, err)
-			return
-		}
-		c.mu.Lock()
-		c.open[sess] = struct{}{}
-		c.mu.Unlock()
-		sess.run(ready)
+		sess.run(sync.OnceFunc(c.srv.greeted))
 		c.mu.Lock()
 		delete(c.open, sess)
 		c.mu.Unlock()
@@ -398,12 +396,25 @@ func (s *Server) addressOf(nc net.Conn) netip.Prefix {
 // refuse tells the person why, and closes.
 func (s *Server) refuse(nc net.Conn, err error) {
 	s.refused.Add(1)
+	s.logRefusal(nc, err)
 	c := sock.New(nc)
-	s.log.Debug().Str("peer", nc.RemoteAddr().String()).Str("reason", err.Error()).Msg("refused")
 	_ = nc.SetWriteDeadline(time.Now().Add(time.Second))
 	if _, err := fmt.Fprintf(nc, "* %s\r\n", err); err != nil {
 		_ = c.Close()
 		return
 	}
 	s.linger(c)
+}
+
+// logRefusal logs that somebody was turned away, and at most once a second for
+// all to see.
+func (s *Server) logRefusal(nc net.Conn, err error) {
+	s.log.Debug().Str("peer", nc.RemoteAddr().String()).Str("reason", err.Error()).Msg("refused")
+	n := s.turnedAway.Add(1)
+	now, told := s.uptime(), s.turnedAwayTold.Load()
+	if told != 0 && now-told < int64(time.Second) || !s.turnedAwayTold.CompareAndSwap(told, now) {
+		return
+	}
+	s.turnedAway.Add(-n) // what others counted meanwhile is for the next line
+	s.log.Warn().Uint64("count", n).Str("reason", err.Error()).Msg("newcomers turned away")
 }

@@ -78,7 +78,7 @@ func (c Config) withDefaults() Config {
 	def(&c.Zone, time.Local)
 	def(&c.History, 20)
 	def(&c.LogMemory, 64<<20)
-	def(&c.MaxClients, descriptorLimit()-64)
+	def(&c.MaxClients, max(descriptorLimit()-64, descriptorLimit()/2))
 	def(&c.MaxPerAddress, 64)
 	def(&c.MaxPending, 1024)
 	def(&c.MaxLine, 4096)

@@ -33,6 +33,7 @@ type Server struct {
 	log      zerolog.Logger
 	commands []command
 	names    *directory
+	files    int           // that the process may have open
 	lingers  chan struct{} // a place for each connection that lingers
 	pending  chan struct{} // a place for each connection not yet greeted; nil: no limit
 	life     context.Context
@@ -49,6 +50,11 @@ type Server struct {
 	lastChange atomic.Int64 // uptime
 
 	relieved atomic.Int64 // uptime of the last call for memory
+
+	// Newcomers turned away since the last line about them in the log, and when
+	// that was, as uptime.
+	turnedAway     atomic.Uint64
+	turnedAwayTold atomic.Int64
 
 	running sync.WaitGroup // broadcasters and the reaper
 
@@ -79,6 +85,7 @@ func New(cfg Config) *Server {
 		log:       *cfg.Logger,
 		names:     newDirectory(),
 		lingers:   make(chan struct{}, lingersMost),
+		files:     descriptorLimit(),
 		rooms:     make(map[roomKey]*room),
 		journals:  make(map[string]*journal),
 		perAddr:   make(map[netip.Prefix]int),
@@ -94,19 +101,31 @@ func New(cfg Config) *Server {
 	return s
 }
 
-// lingersMost is how many ended connections at once are kept until the peer
-// closes too; beyond it they are closed at once.
-const lingersMost = 256
+const (
+	// lingersMost is how many ended connections at once are kept until the peer
+	// closes too; beyond it they are closed at once.
+	lingersMost = 256
+	// filesKept is how many descriptors they leave to everything else.
+	filesKept = 32
+)
 
-// linger closes c so that its last words can be read.
+// linger closes c, which its own goroutine still reads, so that its last words
+// can be read.
 func (s *Server) linger(c *sock.Conn) {
 	select {
 	case s.lingers <- struct{}{}:
 		defer func() { <-s.lingers }()
-		c.Linger()
+		s.mu.Lock()
+		room := s.files - filesKept - len(s.sessions) - len(s.lingers)
+		s.mu.Unlock()
+		if room >= 0 {
+			c.Linger()
+			return
+		}
 	default:
-		_ = c.Close()
 	}
+	c.Discard()
+	_ = c.Close()
 }
 
 // hold returns the room with the given key, and begins it if it is not there.

@@ -153,15 +153,20 @@ func (s *session) farewell(c *cause) {
 // it every second.
 func (s *session) flush() bool {
 	most := time.Now().Add(flushMost)
+	var prober sock.Prober
+	taken := func() uint64 {
+		h, _ := prober.Probe(s.conn)
+		return s.taken(h)
+	}
 	for {
-		before := s.out.Written()
+		before := taken()
 		ctx, cancel := context.WithTimeout(s.srv.life, flushStep)
 		err := s.out.Flushed(ctx.Done())
 		cancel()
 		if err == nil {
 			return true
 		}
-		if s.out.Written() == before || s.srv.life.Err() != nil || time.Now().After(most) {
+		if taken() == before || s.srv.life.Err() != nil || time.Now().After(most) {
 			return false
 		}
 	}

@@ -1,0 +1,276 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caarlos0/env/v10"
+
+	"github.com/chatd/chatd/internal/listen"
+	"github.com/chatd/chatd/pkg/relay"
+)
+
+// config is what the environment says: one field for each variable. The help,
+// docs/configuration.md and configs/chatd.env are printed from its tags:
+//
+//	env, envDefault  the variable and its default
+//	desc, more       what it does, in one sentence; what else there is to know
+//	default          the default in words, where envDefault is empty
+//	min, max         the smallest and the largest value, 0 apart
+//	off              what 0 or the word off mean; without it they are mistakes
+//	of               the words it can be
+//	example          a value other than the default
+//	group            the heading under which this and the following ones stand
+type config struct {
+	Listen string `env:"CHATD_LISTEN" envDefault:"tcp://:7777" group:"Listening" desc:"where to listen: tcp://HOST:PORT or unix:///PATH, several separated by commas" more:"Without a host, all addresses are meant, and port 0 is any free one. Append ?serve=raw to pass bytes on unchanged instead of chatting (&room=NAME joins several such listeners), ?backlog=N for the length of the kernel's queue, and, for a socket in the file system, ?mode=0660 and &group=NAME. When systemd gives the service a runtime directory, the default is also a socket chatd.sock in it; when systemd hands over sockets, the default is these alone, and fd://NAME names one of them beside others." example:"tcp://192.0.2.7:7777,unix:///tmp/chatd.sock?mode=0600"`
+
+	Name     hostName `env:"CHATD_NAME" default:"the machine's host name" group:"What people see" desc:"what the greeting calls this server" more:"At most 64 characters." example:"lobby.example.org"`
+	History  count    `env:"CHATD_HISTORY" envDefault:"20" max:"4096" off:"none" desc:"lines of earlier talk that a newcomer is shown" example:"100"`
+	Echo     onOff    `env:"CHATD_ECHO" envDefault:"on" desc:"whether people get their own lines back, stamped with the time" more:"The stamped line is the receipt: others have it too. Everyone can choose with /echo." example:"off"`
+	MOTDFile string   `env:"CHATD_MOTD_FILE" default:"none" desc:"file with the message of the day, shown to every newcomer" more:"At most 64 KiB. SIGHUP reads it again." example:"/etc/chatd/motd"`
+
+	MaxClients    count `env:"CHATD_MAX_CLIENTS" envDefault:"0" max:"10000000" off:"as many as open files allow, less 64" group:"Limits" desc:"most connections at a time" example:"500"`
+	MaxPerAddress count `env:"CHATD_MAX_PER_ADDRESS" envDefault:"64" max:"10000000" off:"no limit" desc:"most connections at a time from one IP address" more:"For IPv6 this counts a whole /64. Unix sockets are not counted." example:"8"`
+	MaxLine       size  `env:"CHATD_MAX_LINE" envDefault:"4096" min:"64" max:"64KiB" desc:"longest message, in bytes; a longer line becomes several messages" example:"1KiB"`
+	Rate          rate  `env:"CHATD_RATE" envDefault:"10" min:"0.01" max:"1000000" off:"no limit" desc:"messages a second one person may send for long" more:"Who is faster loses nothing: the server reads the rest later." example:"0.5"`
+	Burst         count `env:"CHATD_BURST" envDefault:"40" max:"1000000" off:"no limit, so CHATD_RATE never applies" desc:"messages one person may send at once" more:"The default lets a paste of 40 lines pass." example:"100"`
+	LogMemory     size  `env:"CHATD_LOG_MEMORY" envDefault:"64MiB" min:"1MiB" max:"1024GiB" off:"no limit" desc:"memory for the latest messages of all rooms together" more:"Whoever reads slowly catches up from it; what has left it is told as skipped." example:"256MiB"`
+
+	ReapInterval  span `env:"CHATD_REAP_INTERVAL" envDefault:"5s" min:"10ms" max:"10m" group:"Time" desc:"how often every connection is looked at" more:"A peer that is gone without a word is noticed within a few of these." example:"10s"`
+	IdleTimeout   span `env:"CHATD_IDLE_TIMEOUT" envDefault:"0" min:"1s" max:"8760h" off:"never" desc:"silence after which a person is disconnected, with a warning before" example:"2h"`
+	StallTimeout  span `env:"CHATD_STALL_TIMEOUT" envDefault:"15m" min:"1s" max:"8760h" off:"never" desc:"how long a connection may take no bytes before it is ended" more:"A terminal stopped with Ctrl-S takes none." example:"1h"`
+	ShutdownGrace span `env:"CHATD_SHUTDOWN_GRACE" envDefault:"5s" min:"10ms" max:"1m" off:"at once" desc:"how long a stop lets people receive what was said" example:"30s"`
+
+	LogLevel  choice `env:"CHATD_LOG_LEVEL" envDefault:"info" of:"debug,info,warn,error" group:"Logs" desc:"the least important lines to log" more:"debug also tells of connections that sent nothing." example:"debug"`
+	LogFormat choice `env:"CHATD_LOG_FORMAT" envDefault:"auto" of:"auto,json,console" desc:"how log lines look on standard error" more:"auto: text on a terminal, entries with fields in the systemd journal, otherwise JSON. NO_COLOR is respected." example:"json"`
+
+	// Set by loadConfig from other things than one variable.
+
+	// listeners is Listen, taken apart. It is empty if handedOver.
+	listeners []listen.Spec
+	// handedOver says that CHATD_LISTEN is not set and systemd has passed
+	// sockets to this process: these, by their names, are all there is to serve.
+	handedOver bool
+	// environ is the environment all this came from.
+	environ environment
+}
+
+// environment is the variables of a process by name.
+type environment map[string]string
+
+// mistakes are the sentences about a bad configuration, one line each.
+type mistakes []string
+
+func (m mistakes) Error() string { return strings.Join(m, "\n") }
+
+// loadConfig reads the configuration from environ, whose values may have spaces
+// around them and count as not set when nothing else is left. It opens no socket.
+// The error, if any, is of type mistakes and holds all there are.
+func loadConfig(environ environment) (config, error) {
+	known := settings()
+	values := make(environment, len(known))
+	for _, s := range known {
+		values[s.name] = strings.TrimSpace(environ[s.name])
+	}
+	cfg, wrong := parse(values, known)
+	cfg.environ = environ
+
+	if values["CHATD_LISTEN"] == "" {
+		cfg.Listen = listenDefault(environ, os.Getpid(), cfg.Listen)
+		cfg.handedOver = cfg.Listen == ""
+	}
+	if !cfg.handedOver {
+		var err error
+		cfg.listeners, err = listen.Parse(cfg.Listen)
+		wrong = append(wrong, prefixed("CHATD_LISTEN", err)...)
+	}
+	if cfg.MOTDFile != "" {
+		_, err := readMOTD(cfg.MOTDFile)
+		wrong = append(wrong, prefixed("CHATD_MOTD_FILE", err)...)
+	}
+	for _, name := range slices.Sorted(maps.Keys(environ)) {
+		if sentence := unknownVariable(name, environ, known); sentence != "" {
+			wrong = append(wrong, sentence)
+		}
+	}
+	if len(wrong) > 0 {
+		return config{}, wrong
+	}
+	return cfg, nil
+}
+
+// parse fills a config from values, in which empty stands for the default, and
+// judges every variable by its own tags.
+func parse(values environment, known []setting) (config, mistakes) {
+	var cfg config
+	failed := make(map[string]error) // by name of the field
+	if err := env.ParseWithOptions(&cfg, env.Options{Environment: values}); err != nil {
+		var all env.AggregateError
+		errors.As(err, &all)
+		for _, err := range all.Errors {
+			var one env.ParseError
+			if !errors.As(err, &one) {
+				return cfg, mistakes{err.Error()} // a tag of config is wrong
+			}
+			failed[one.Name] = one.Err
+		}
+	}
+	var wrong mistakes
+	for _, s := range known {
+		err := failed[s.field]
+		if err == nil {
+			err = s.judge(reflect.ValueOf(cfg).FieldByName(s.field))
+		}
+		if err != nil {
+			wrong = append(wrong, fmt.Sprintf("%s=%s %v", s.name, quoted(values[s.name]), err))
+		}
+	}
+	return cfg, wrong
+}
+
+// quoted is value in quotes on one line of reasonable length.
+func quoted(value string) string {
+	const most = 60
+	if r := []rune(value); len(r) > most {
+		value = string(r[:most]) + "…"
+	}
+	return strconv.Quote(value)
+}
+
+// prefixed makes one sentence about the variable of each error joined in err.
+func prefixed(variable string, err error) []string {
+	if err == nil {
+		return nil
+	}
+	var sentences []string
+	for line := range strings.Lines(err.Error()) {
+		sentences = append(sentences, variable+": "+strings.TrimSpace(line))
+	}
+	return sentences
+}
+
+// listenDefault is where to listen when CHATD_LISTEN does not say: nowhere ("")
+// if systemd has passed sockets to the process pid, because these then take the
+// place of all others; fallback, and a socket that everyone on the machine may
+// use in the runtime directory if systemd gave the service one.
+func listenDefault(environ environment, pid int, fallback string) string {
+	if n, err := strconv.Atoi(environ["LISTEN_FDS"]); err == nil && n > 0 && environ["LISTEN_PID"] == strconv.Itoa(pid) {
+		return ""
+	}
+	directory, _, _ := strings.Cut(environ["RUNTIME_DIRECTORY"], ":")
+	if !filepath.IsAbs(directory) {
+		return fallback
+	}
+	socket := listen.Spec{Scheme: "unix", Path: filepath.Join(directory, "chatd.sock"), Service: listen.Chat, Mode: 0o666}
+	return fallback + "," + socket.String()
+}
+
+// unknownVariable returns a sentence if name looks like a variable of chatd and
+// is none, with the nearest that is.
+func unknownVariable(name string, environ environment, known []setting) string {
+	if !strings.HasPrefix(strings.ToUpper(name), "CHATD_") {
+		return ""
+	}
+	names := make([]string, len(known))
+	for i, s := range known {
+		names[i] = s.name
+	}
+	switch {
+	case slices.Contains(names, name):
+		return ""
+	case environ["KUBERNETES_SERVICE_HOST"] != "" && serviceVariable.MatchString(name):
+		return ""
+	}
+	if near := nearest(strings.ToUpper(name), len("CHATD_"), names); near != "" {
+		return fmt.Sprintf("%s is not known to this version; did you mean %s?", name, near)
+	}
+	return name + " is not known to this version; chatd help lists those that are"
+}
+
+// serviceVariable matches what Kubernetes puts into the environment of every
+// container when a service is called chatd.
+var serviceVariable = regexp.MustCompile(`^CHATD_(SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
+
+// maxMOTD is the largest message of the day in bytes: some 800 full lines, more
+// than anyone scrolls back.
+const maxMOTD = 64 << 10
+
+// readMOTD returns the message of the day from a file. Its errors are whole
+// sentences for the operator.
+func readMOTD(path string) (string, error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return "", fmt.Errorf("%s does not exist", path)
+	case err != nil:
+		return "", fmt.Errorf("%s cannot be read: %w", path, reason(err))
+	case info.IsDir():
+		return "", fmt.Errorf("%s is a folder, not a file", path)
+	case !info.Mode().IsRegular():
+		return "", fmt.Errorf("%s is not a plain file", path) // to open a FIFO would wait for its writer
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return "", fmt.Errorf("%s cannot be read: %w", path, reason(err))
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxMOTD+1))
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("%s cannot be read: %w", path, reason(err))
+	case len(text) > maxMOTD:
+		return "", fmt.Errorf("%s is larger than 64 KiB, the most a message of the day can be", path)
+	}
+	return string(text), nil
+}
+
+// reason is err without the operation and the path that the sentence names.
+func reason(err error) error {
+	var path *os.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}
+
+// relayConfig is cfg as the relay takes it, where 0 would be the default. The
+// caller adds MOTD and Logger, which live longer than a configuration.
+func relayConfig(cfg config) relay.Config {
+	limit := func(n int) int {
+		if n == 0 {
+			return relay.Unlimited
+		}
+		return n
+	}
+	rc := relay.Config{
+		Name:          string(cfg.Name),
+		History:       limit(int(cfg.History)), // which is none
+		LogMemory:     int64(limit(int(cfg.LogMemory))),
+		NoEcho:        !bool(cfg.Echo),
+		MaxClients:    int(cfg.MaxClients), // 0 is what open files allow, there too
+		MaxPerAddress: limit(int(cfg.MaxPerAddress)),
+		MaxLine:       int(cfg.MaxLine),
+		Rate:          float64(cfg.Rate),
+		Burst:         limit(int(cfg.Burst)),
+		ReapInterval:  time.Duration(cfg.ReapInterval),
+		IdleTimeout:   time.Duration(cfg.IdleTimeout), // 0 is never, there too
+		StallTimeout:  time.Duration(cfg.StallTimeout),
+	}
+	if cfg.Rate == 0 || cfg.Burst == 0 {
+		rc.Rate, rc.Burst = relay.Unlimited, relay.Unlimited
+	}
+	if cfg.StallTimeout == 0 {
+		rc.StallTimeout = relay.Unlimited
+	}
+	return rc
+}

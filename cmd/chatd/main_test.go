@@ -1,0 +1,207 @@
+package main
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+)
+
+var update = flag.Bool("update", false, "write the files that tests compare with, docs/configuration.md and configs/chatd.env among them")
+
+func TestMain(m *testing.M) {
+	switch os.Getenv("BE") {
+	case "a program that logs":
+		os.Exit(logAndSurvive())
+	case "chatd":
+		beChatd()
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// golden compares got with a file, or writes it.
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s differs; go test ./cmd/chatd -update writes it anew (-file +now):\n%s", file, diff)
+	}
+}
+
+// chatd runs the program in this process.
+func chatd(t *testing.T, environ environment, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
+	var out, err bytes.Buffer
+	status = run(t.Context(), args, environ, &out, &err)
+	return status, out.String(), err.String()
+}
+
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	for _, arg := range []string{"help", "--help", "-h"} {
+		status, stdout, stderr := chatd(t, nil, arg)
+		if status != exitOK || stderr != "" {
+			t.Errorf("chatd %s exits with %d and says %q", arg, status, stderr)
+		}
+		golden(t, "testdata/help.golden", stdout)
+		for _, s := range settings() {
+			if !strings.Contains(stdout, "\n  "+s.name+"=") {
+				t.Errorf("chatd %s says nothing of %s", arg, s.name)
+			}
+		}
+		for line := range strings.Lines(stdout) {
+			if n := len(strings.TrimSuffix(line, "\n")); n > 80 {
+				t.Errorf("a line has %d columns: %s", n, line)
+			}
+		}
+	}
+}
+
+// Whoever asks for help has perhaps a configuration that is bad.
+func TestHelpAndVersionNeedNoConfiguration(t *testing.T) {
+	t.Parallel()
+	for _, arg := range []string{"help", "version"} {
+		if status, _, stderr := chatd(t, environment{"CHATD_RATE": "fast"}, arg); status != exitOK {
+			t.Errorf("chatd %s exits with %d: %s", arg, status, stderr)
+		}
+	}
+}
+
+func TestVersion(t *testing.T) {
+	t.Parallel()
+	want := regexp.MustCompile(`^chatd \S.*, commit \S+( \(modified\))?, go1\.\d+\S* \w+/\w+\n$`)
+	for _, arg := range []string{"version", "--version"} {
+		status, stdout, stderr := chatd(t, nil, arg)
+		if status != exitOK || stderr != "" || !want.MatchString(stdout) {
+			t.Errorf("chatd %s exits with %d, shows %q and says %q", arg, status, stdout, stderr)
+		}
+	}
+}
+
+func TestArguments(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"chek"}, `chatd: there is no command "chek"; did you mean check?`},
+		{[]string{"vresion"}, `chatd: there is no command "vresion"; did you mean version?`},
+		{[]string{"serve"}, `chatd: there is no command "serve"; there are check, help and version, and chatd alone serves`},
+		{[]string{""}, `chatd: there is no command ""; there are check, help and version, and chatd alone serves`},
+		{[]string{"-port", "7777"}, `chatd: there is no option "-port": chatd is configured by environment variables, which chatd help lists`},
+		{[]string{"check", "me"}, `chatd: check takes no arguments, and here is "me"`},
+	} {
+		status, stdout, stderr := chatd(t, nil, test.args...)
+		if status != exitFailed || stdout != "" || stderr != test.want+"\n" {
+			t.Errorf("chatd %q exits with %d, shows %q and says\n%swant\n%s", test.args, status, stdout, stderr, test.want)
+		}
+	}
+}
+
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name    string
+		environ environment
+		want    string
+	}{
+		{"nothing set", nil, "would listen on tcp://:7777\n"},
+		{
+			"spaces",
+			environment{"CHATD_LISTEN": " tcp://:7000 , unix:///tmp/chat ,", "CHATD_RATE": " 5 "},
+			"would listen on tcp://:7000\nwould listen on unix:///tmp/chat\n",
+		},
+		{
+			"a runtime directory",
+			environment{"RUNTIME_DIRECTORY": "/run/chatd"},
+			"would listen on tcp://:7777\nwould listen on unix:///run/chatd/chatd.sock?mode=0666\n",
+		},
+		{
+			"sockets of systemd",
+			environment{"LISTEN_FDS": "2", "LISTEN_PID": fmt.Sprint(os.Getpid()), "RUNTIME_DIRECTORY": "/run/chatd"},
+			"would serve the sockets that systemd hands over\n",
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			status, stdout, stderr := chatd(t, test.environ, "check")
+			if want := "configuration is good\n" + test.want; status != exitOK || stdout != want || stderr != "" {
+				t.Errorf("exits with %d, says %q and shows\n%swant\n%s", status, stderr, stdout, want)
+			}
+		})
+	}
+}
+
+// All mistakes are told at once, by check and by a start alike, and before
+// anything is bound.
+func TestMistakesAreToldAtOnce(t *testing.T) {
+	t.Parallel()
+	environ := environment{
+		"CHATD_LISTEN":       "tpc://:7777,unix://here",
+		"CHATD_LISTN":        "tcp://:1",
+		"CHATD_MAX_LINE":     "10",
+		"CHATD_IDLE_TIMEOUT": "10",
+		"CHATD_MOTD_FILE":    "/nonexistent/motd",
+		"CHATD_DATA":         "/var/lib/chatd",
+		"PATH":               "/usr/bin",
+	}
+	const want = `chatd: CHATD_MAX_LINE="10" is too small; it can be 64 to 64KiB
+chatd: CHATD_IDLE_TIMEOUT="10" has no unit; write 10s, 10m or 10h
+chatd: CHATD_LISTEN: tpc://:7777: unknown scheme tpc; did you mean tcp?
+chatd: CHATD_LISTEN: unix://here: has a path that does not begin with a slash; write three of them: unix:///here
+chatd: CHATD_MOTD_FILE: /nonexistent/motd does not exist
+chatd: CHATD_DATA is not known to this version; chatd help lists those that are
+chatd: CHATD_LISTN is not known to this version; did you mean CHATD_LISTEN?
+`
+	for _, args := range [][]string{nil, {"check"}} {
+		status, stdout, stderr := chatd(t, environ, args...)
+		if status != exitConfig || stdout != "" {
+			t.Errorf("chatd %q exits with %d and shows %q", args, status, stdout)
+		}
+		if diff := cmp.Diff(want, stderr); diff != "" {
+			t.Errorf("chatd %q (-want +got):\n%s", args, diff)
+		}
+	}
+}
+
+// A log that nobody reads any more does not end the process.
+func TestReaderOfTheLogGoesAway(t *testing.T) {
+	t.Parallel()
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	read.Close()
+	defer write.Close()
+	program := exec.Command(os.Args[0])
+	program.Env = append(os.Environ(), "BE=a program that logs")
+	program.Stderr = write
+	out, err := program.Output()
+	if err != nil || string(out) != "still here" {
+		t.Errorf("the program said %q and ended with %v", out, err)
+	}
+}
+
+func logAndSurvive() int {
+	log, stop := openLog(config{LogLevel: "info", LogFormat: "json"}, os.Stderr)
+	log.Info().Msg("nobody reads this")
+	stop()
+	fmt.Print("still here")
+	return 0
+}

@@ -1,0 +1,222 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/rs/zerolog"
+	xrate "golang.org/x/time/rate"
+
+	"github.com/chatd/chatd/internal/listen"
+	"github.com/chatd/chatd/pkg/relay"
+)
+
+// daemon is one run of chatd, from its sockets to its last goodbye.
+type daemon struct {
+	cfg    config
+	log    zerolog.Logger
+	stderr io.Writer
+	relay  *relay.Server
+	motd   atomic.Pointer[string]
+	notify *notifier
+}
+
+// serve runs chatd until ctx is done or a signal stops it, and returns the exit
+// status. SIGTERM and SIGINT end it with a goodbye to everyone, a second one at
+// once; SIGHUP reads the files again.
+func serve(ctx context.Context, cfg config, log zerolog.Logger, stderr io.Writer) int {
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGHUP)
+	defer signal.Stop(signals)
+
+	d := &daemon{cfg: cfg, log: log, stderr: stderr, notify: newNotifier(log)}
+	rc := relayConfig(cfg)
+	rc.Logger = &log
+	rc.MOTD = func() string { return *d.motd.Load() }
+	d.loadMOTD()
+	d.relay = relay.New(rc)
+
+	listeners, err := d.listen(ctx)
+	if err != nil {
+		for line := range strings.Lines(err.Error()) {
+			fmt.Fprintln(stderr, "chatd: "+strings.TrimSpace(line))
+		}
+		return exitFailed
+	}
+	// Not earlier: while a host name is looked up there is nobody to say goodbye
+	// to, and Ctrl-C just ends the process.
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	for _, l := range listeners {
+		fmt.Fprintln(stderr, announcement(l))
+	}
+	log.Info().Str("version", strings.TrimSpace(versionLine())).Int("listeners", len(listeners)).Msg("started")
+
+	failed := make(chan error, len(listeners))
+	var serving sync.WaitGroup
+	for _, l := range listeners {
+		// Only stop ends it, which says why.
+		serving.Go(func() { failed <- d.serveListener(context.WithoutCancel(ctx), l) })
+	}
+	end := d.notify.begin(func() string { return status(d.relay.Counts()) }, d.relay.Probe)
+	why := d.wait(ctx, signals, failed)
+	d.notify.send("STOPPING=1")
+	d.stop(signals)
+	serving.Wait()
+	end()
+	log.Info().Msg("stopped")
+	return why
+}
+
+// listen opens all sockets, or none.
+func (d *daemon) listen(ctx context.Context) ([]*listen.Listener, error) {
+	sockets := listen.FromSystemd()
+	defer sockets.Close()
+	specs := d.cfg.listeners
+	if d.cfg.handedOver {
+		specs = sockets.Specs()
+	}
+	refusal := fmt.Sprintf("* server full (limit %d); try again in a minute\r\n", d.places())
+	seldom := xrate.Sometimes{Interval: time.Second} // for all listeners together
+	c := listen.Config{
+		Sockets: sockets,
+		Refusal: func(listen.Service) string { return refusal },
+		OnError: func(err error) {
+			seldom.Do(func() { d.log.Warn().Err(err).Msg("accept") })
+		},
+	}
+	listeners, err := c.Open(ctx, specs...)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range sockets.Specs() {
+		d.log.Warn().Str("name", s.Name).
+			Msg("systemd handed over a socket that CHATD_LISTEN does not name; nobody serves it")
+	}
+	return listeners, nil
+}
+
+// places is how many connections there can be: what the relay allows, or what the
+// limit of open files does.
+func (d *daemon) places() uint64 {
+	const spare = 64 // what the relay leaves for other files
+	most := uint64(d.cfg.MaxClients)
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return most
+	}
+	switch files := limit.Cur; {
+	case most == 0:
+		return max(files, spare) - spare
+	case most > files:
+		d.log.Warn().Uint64("max_clients", most).Uint64("open_files", files).
+			Msg("CHATD_MAX_CLIENTS is more than the limit of open files allows; raise that (LimitNOFILE)")
+		return files
+	}
+	return most
+}
+
+// announcement says what was bound, and how to get there.
+func announcement(l *listen.Listener) string {
+	line := "listening on " + l.URL()
+	if hints := l.Hints(); len(hints) > 0 {
+		line += "  reach it with: " + strings.Join(hints, "  or: ")
+	}
+	if service := l.Spec().Service; service != listen.Chat {
+		line += "  (" + string(service) + ")"
+	}
+	return line
+}
+
+func (d *daemon) serveListener(ctx context.Context, l *listen.Listener) error {
+	if l.Spec().Service == listen.Raw {
+		room := l.Spec().Room
+		if room == "" {
+			room = l.URL() // of its own
+		}
+		return d.relay.ServeRaw(ctx, l, room)
+	}
+	return d.relay.Serve(ctx, l)
+}
+
+// wait returns the exit status when it is time to stop.
+func (d *daemon) wait(ctx context.Context, signals <-chan os.Signal, failed <-chan error) int {
+	for {
+		select {
+		case <-ctx.Done():
+			return exitOK
+		case err := <-failed:
+			d.log.Error().Err(err).Msg("cannot accept any more")
+			return exitFailed
+		case s := <-signals:
+			if s != syscall.SIGHUP {
+				d.log.Info().Stringer("signal", s).Msg("stopping")
+				return exitOK
+			}
+			d.reload()
+		}
+	}
+}
+
+// stop says goodbye to everyone, for as long as the grace lasts or until a second
+// signal.
+func (d *daemon) stop(signals <-chan os.Signal) {
+	grace := time.Duration(d.cfg.ShutdownGrace)
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		for {
+			select {
+			case s := <-signals:
+				if s != syscall.SIGHUP {
+					cancel()
+					return
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	err := d.relay.Shutdown(ctx)
+	cancel()
+	watching.Wait()
+	switch {
+	case err == nil || grace == 0:
+	case errors.Is(err, context.Canceled):
+		d.log.Warn().Msg("a second signal: some were cut off")
+	default:
+		d.log.Warn().Dur("grace_ms", grace).Msg("some were cut off: they did not read in time")
+	}
+}
+
+// reload reads the files again. What cannot be read stays as it was.
+func (d *daemon) reload() {
+	d.notify.reloading()
+	if d.loadMOTD() {
+		d.log.Info().Msg("files read again")
+	}
+	d.notify.send("READY=1")
+}
+
+// loadMOTD reports whether the message of the day is what its file holds.
+func (d *daemon) loadMOTD() bool {
+	text := ""
+	if d.cfg.MOTDFile != "" {
+		var err error
+		if text, err = readMOTD(d.cfg.MOTDFile); err != nil {
+			d.log.Error().Err(err).Msg("the message of the day stays as it was")
+			d.motd.CompareAndSwap(nil, &text)
+			return false
+		}
+	}
+	d.motd.Store(&text)
+	return true
+}
