@@ -398,7 +398,12 @@ func (o *Outlet) order(do func()) {
 // out records that carry mask if that is not 0. Lines posted before come first,
 // if they need not wait for records.
 func (o *Outlet) Follow(f *Feed, from Place, mask uint32) {
-	o.order(func() { o.cursors = append(o.cursors, cursor{f, from, endless, mask}) })
+	o.order(func() {
+		if len(o.cursors) == 0 {
+			o.after.Store(0) // what lines waited for was in another ring
+		}
+		o.cursors = append(o.cursors, cursor{f, from, endless, mask})
+	})
 }
 
 // Switch goes on in the feed to where it leaves off in the feed from, which is of

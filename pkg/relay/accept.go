@@ -53,7 +53,7 @@ func (s *Server) ServeRawConn(ctx context.Context, nc net.Conn, room string) err
 func (s *Server) serveConn(ctx context.Context, nc net.Conn, key roomKey) error {
 	sess, err := s.admit(nc, key)
 	if err != nil {
-		s.refuse(nc, err)
+		s.refuse(nc, err, inline)
 		return err
 	}
 	stop := context.AfterFunc(ctx, func() { sess.end(endServing) })
@@ -126,7 +126,7 @@ func (c *connections) begin(nc net.Conn) {
 	sess, err := c.srv.admit(nc, c.room)
 	if err != nil {
 		c.srv.greeted()
-		c.running.Go(func() { c.srv.refuse(nc, err) })
+		c.srv.refuse(nc, err, c.running.Go)
 		return
 	}
 	c.mu.Lock()
@@ -393,17 +393,25 @@ func (s *Server) addressOf(nc net.Conn) netip.Prefix {
 	return p
 }
 
-// refuse tells the person why, and closes.
-func (s *Server) refuse(nc net.Conn, err error) {
+// refuse tells the person why, without waiting, and closes. run is as in linger.
+func (s *Server) refuse(nc net.Conn, err error, run func(func())) {
 	s.refused.Add(1)
 	s.logRefusal(nc, err)
 	c := sock.New(nc)
-	_ = nc.SetWriteDeadline(time.Now().Add(time.Second))
-	if _, err := fmt.Fprintf(nc, "* %s\r\n", err); err != nil {
+	line := []byte("* " + err.Error() + "\r\n")
+	n, werr := c.TryWrite(line)
+	switch {
+	case werr != nil:
 		_ = c.Close()
-		return
+	case n == len(line):
+		s.linger(c, run)
+	default: // a connection that can only block
+		run(func() {
+			_ = c.SetWriteDeadline(time.Now().Add(time.Second))
+			_, _ = c.Write(line[n:])
+			s.linger(c, inline)
+		})
 	}
-	s.linger(c)
 }
 
 // logRefusal logs that somebody was turned away, and at most once a second for

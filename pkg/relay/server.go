@@ -109,24 +109,30 @@ const (
 	filesKept = 32
 )
 
-// linger closes c, which its own goroutine still reads, so that its last words
-// can be read.
-func (s *Server) linger(c *sock.Conn) {
+// linger closes c, which nobody else may be reading, so that its last words can
+// be read. What may take a second is done by a function that run is given.
+func (s *Server) linger(c *sock.Conn, run func(func())) {
 	select {
 	case s.lingers <- struct{}{}:
-		defer func() { <-s.lingers }()
 		s.mu.Lock()
 		room := s.files - filesKept - len(s.sessions) - len(s.lingers)
 		s.mu.Unlock()
 		if room >= 0 {
-			c.Linger()
+			run(func() {
+				defer func() { <-s.lingers }()
+				c.Linger()
+			})
 			return
 		}
+		<-s.lingers
 	default:
 	}
 	c.Discard()
 	_ = c.Close()
 }
+
+// inline is a run for linger.
+func inline(do func()) { do() }
 
 // hold returns the room with the given key, and begins it if it is not there.
 // The caller must release it.

@@ -146,7 +146,7 @@ func (s *session) farewell(c *cause) {
 		s.conn.Abort()
 		return
 	}
-	s.srv.linger(s.conn)
+	s.srv.linger(s.conn, inline)
 }
 
 // flush waits until all that is due is written, as long as the peer takes some of
