@@ -17,7 +17,8 @@ var disturbed = bound{0.10, 2 * time.Millisecond}
 
 // A flooder is read at the rate. It loses nothing.
 func TestFault8Flooder(t *testing.T) {
-	r := openRig(t, Config{Rate: 50, Burst: 20})
+	const burst = 20
+	r := openRig(t, Config{Rate: 50, Burst: burst})
 	l := r.baseline()
 	arrive := func() *caller {
 		f := r.call("flooder")
@@ -49,6 +50,11 @@ func TestFault8Flooder(t *testing.T) {
 				}
 			}
 		})
+		ctx, cancel := soon()
+		defer cancel()
+		if err := l.people[0].saw.Await(ctx, f.sender, burst); err != nil {
+			t.Error(err)
+		}
 		return func() {
 			_ = f.SetWriteDeadline(time.Unix(1, 0))
 			flood.Wait()

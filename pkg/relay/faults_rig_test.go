@@ -492,6 +492,7 @@ func (e *ear) hears(text string) string {
 // toTheEnd returns what is heard before the connection ends, and how it ends; nil
 // is the end of input.
 func (e *ear) toTheEnd() (string, error) {
+	_ = e.SetReadDeadline(time.Now().Add(patience))
 	e.reading.Wait()
 	e.mu.Lock()
 	defer e.mu.Unlock()
