@@ -8,7 +8,7 @@ all: build
 build:
 	go build -o bin/ ./cmd/...
 
-# Installs what the tests need, then checks everything, in about six minutes.
+# Installs what the tests need, then checks everything, in about four minutes.
 test:
 	@tools/test.sh deps format vet static build unit fuzz fanout
 
@@ -19,6 +19,10 @@ torture:
 # Looks for bad input for as long as FUZZTIME says, each target.
 fuzz:
 	@tools/fuzz.sh $(or $(FUZZTIME),60s)
+
+# Measures chatd beside the floor, the textbook and the peers that are installed.
+bench:
+	go run ./bench/compare
 
 # Writes docs/configuration.md, configs/chatd.env and the golden files anew.
 docs:
