@@ -81,6 +81,30 @@ func TestFault12Refusals(t *testing.T) {
 	}
 }
 
+// Who is ended while it waits for the broadcaster's answer shares nothing with it
+// any more.
+func TestEndedWhileAsking(t *testing.T) {
+	r := openRig(t, Config{})
+	nc := r.dial(r.port, nil, 0)
+	defer nc.Close()
+	if _, err := nc.Write([]byte("/bot ana\n")); err != nil {
+		t.Fatal(err)
+	}
+	r.await("it is in the room", func() bool { return r.members() == 1 })
+	lobby, busy := r.room(r.lobby()), make(chan struct{})
+	lobby.nudge(func() { <-busy })
+	if _, err := nc.Write([]byte("/who\n")); err != nil {
+		t.Fatal(err)
+	}
+	r.await("it has asked", func() bool { return len(lobby.inbox) == 1 })
+	for _, s := range r.snapshot() {
+		s.end(endIdle(time.Minute))
+	}
+	r.await("it is about to leave", func() bool { return len(lobby.inbox) == 2 })
+	close(busy)
+	r.await("it has left", func() bool { return r.members() == 0 })
+}
+
 // A stop is told to everyone, also to those whose input is unread.
 func TestFault29Stop(t *testing.T) {
 	n := sized(100, 1000)

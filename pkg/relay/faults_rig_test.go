@@ -169,8 +169,9 @@ func (r *rig) mute(name string, window int) *caller {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.senders++
+	from := net.IPv4(127, 2, byte(r.senders>>8), byte(r.senders)) // each its own
 	c := &caller{
-		TCPConn: r.dial(r.port, nil, window), rig: r, saw: r.check.Client(name), sender: r.senders,
+		TCPConn: r.dial(r.port, from, window), rig: r, saw: r.check.Client(name), sender: r.senders,
 	}
 	r.callers = append(r.callers, c)
 	c.write("/bot " + name + "\n")
@@ -288,10 +289,13 @@ type load struct {
 }
 
 // baseline brings the people in.
-func (r *rig) baseline() *load {
+func (r *rig) baseline() *load { return r.baselineOf(sized(40, 100)) }
+
+// baselineOf is baseline with so many people.
+func (r *rig) baselineOf(people int) *load {
 	r.Helper()
 	l := &load{
-		rig: r, people: r.crowd(sized(40, 100)), pause: time.Second / 50,
+		rig: r, people: r.crowd(people), pause: time.Second / 50,
 		lasts: time.Duration(sized(300, 4000)) * time.Millisecond,
 	}
 	r.check.Observer(l.people[0].saw)

@@ -111,6 +111,7 @@ func (s *session) leave(c *cause) {
 	r, m := s.room, s.member
 	r.call(s.srv.killed, func() {
 		r.leave(m)
+		s.settled.Store(r.ring.Head().Index)
 		if m.name != "" && c.how != "" {
 			r.depart(m.name, c.how, unsaid)
 		}
@@ -138,7 +139,7 @@ func (s *session) farewell(c *cause) {
 		return
 	}
 	if c.last != "" && !s.key.raw {
-		s.out.Post(s.line(c.last))
+		s.out.PostAfter(s.settled.Load(), s.line(c.last))
 	}
 	flushed := s.flush()
 	s.out.Close()
