@@ -10,7 +10,7 @@ build:
 
 # Installs what the tests need, then checks everything, in about four minutes.
 test:
-	@tools/test.sh deps format vet static build unit fuzz fanout
+	@tools/test.sh deps format vet static build unit costs fuzz fanout
 
 # The loops of the tests in their full size.
 torture:

@@ -21,9 +21,11 @@ unit() { go test -race -timeout 10m ./... ; }
 
 fuzz() { tools/fuzz.sh "${FUZZTIME:-5s}" ; }
 
-torture() { go test -timeout 60m -count=1 ./... ; }
+torture() { go test -p 1 -timeout 60m -count=1 ./... ; }
 
 # Not with -race: these measure.
+costs() { go test -count=1 -run 'Cost|NoAllocations' ./internal/feed ./internal/sock ; }
+
 fanout() { go test -count=1 -tags fanout -run TestFanOut -v ./bench/compare ; }
 
 passed=0 failed=0 table=
