@@ -160,10 +160,13 @@ func (c census) String() string {
 }
 
 // census asks the broadcaster who is in the session's room.
-func (s *session) census(most int) (c census, ok bool) {
+func (s *session) census(most int) (census, bool) {
 	r := s.room
-	ok = r.call(s.done, func() { c = r.census(most) })
-	return c, ok
+	var c census
+	if !r.call(s.done, func() { c = r.census(most) }) {
+		return census{}, false // c may still be written
+	}
+	return c, true
 }
 
 func (s *session) message(args string) error {

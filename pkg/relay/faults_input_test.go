@@ -247,7 +247,10 @@ func TestFault2UnreadInputIsLeftToTheKernel(t *testing.T) {
 	}
 	// One piece of each is said, and the next one waits.
 	r.await("each has said one piece", func() bool { return r.Counts().Messages == uint64(n) })
-	r.await("each has been told that it is too fast", func() bool {
+	r.await("all have heard that, and that they are too fast", func() bool {
+		if r.parked() > 0 {
+			return false
+		}
 		for _, s := range r.snapshot() {
 			if s.out.Written() < uint64(len("* you are faster than")) || s.conn.Unread() == 0 {
 				return false
