@@ -248,7 +248,8 @@ func TestFault2UnreadInputIsLeftToTheKernel(t *testing.T) {
 	// One piece of each is said, and the next one waits.
 	r.await("each has said one piece", func() bool { return r.Counts().Messages == uint64(n) })
 	r.await("all have heard that, and that they are too fast", func() bool {
-		if r.parked() > 0 {
+		r.members() // one round of the broadcaster, and with the next it has served all
+		if r.members(); r.parked() > 0 {
 			return false
 		}
 		for _, s := range r.snapshot() {
