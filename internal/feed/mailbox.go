@@ -67,6 +67,9 @@ func (o *Outlet) Flushed(done <-chan struct{}) error {
 }
 
 func (o *Outlet) await(done <-chan struct{}, try func() bool) error {
+	if try() {
+		return nil
+	}
 	if o.news == nil {
 		o.news = make(chan struct{}, 1)
 	}

@@ -55,7 +55,10 @@ func (s *Server) serveConn(ctx context.Context, nc net.Conn, key roomKey) error 
 	}
 	stop := context.AfterFunc(ctx, func() { sess.end(endServing) })
 	defer stop()
-	sess.run(func() {})
+	sess.arrive(func() {})
+	for sess.attend() {
+	}
+	sess.finish()
 	s.forget(sess)
 	return nil
 }
@@ -129,13 +132,29 @@ func (c *connections) begin(nc net.Conn) {
 	c.mu.Lock()
 	c.open[sess] = struct{}{}
 	c.mu.Unlock()
-	c.running.Go(func() {
-		sess.run(sync.OnceFunc(c.srv.greeted))
-		c.mu.Lock()
-		delete(c.open, sess)
-		c.mu.Unlock()
-		c.srv.forget(sess)
-	})
+	c.running.Add(1)
+	go func() {
+		sess.arrive(c.srv.greeted)
+		go c.attend(sess)
+	}()
+}
+
+// attend serves sess, and leaves it to a new goroutine now and then.
+func (c *connections) attend(sess *session) {
+	if sess.attend() {
+		go c.attend(sess)
+		return
+	}
+	c.finish(sess)
+}
+
+func (c *connections) finish(sess *session) {
+	sess.finish()
+	c.mu.Lock()
+	delete(c.open, sess)
+	c.mu.Unlock()
+	c.srv.forget(sess)
+	c.running.Done()
 }
 
 // end ends all of them, if Shutdown does not see to that, and returns when they

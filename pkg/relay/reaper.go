@@ -17,6 +17,8 @@ const (
 	// every 5 s such a peer is gone within 25 s.
 	deadTries   = 4
 	deadSilence = 19 * time.Second
+	// restAfter is how long a session is silent before its goroutine is replaced.
+	restAfter = 10 * time.Second
 	// idleWarning is how long before its end an idle session is warned.
 	idleWarning = time.Minute
 )
@@ -72,6 +74,9 @@ func (s *Server) look(sess *session, now time.Time, prober *sock.Prober) {
 		return
 	}
 	s.lookIdle(sess)
+	if s.uptime()-sess.heard.Load() > int64(restAfter) {
+		sess.rest()
+	}
 
 	w := &sess.watch
 	h, ok := prober.Probe(sess.conn)

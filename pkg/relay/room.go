@@ -19,13 +19,6 @@ const (
 	// are behind, and each feed.
 	ringRecords = 4096
 	ringBytes   = 1 << 20
-	// sweepSlice is how long a sweep goes on while other rooms are busy, and
-	// sweepPause how long it then lets them run. Yielding is not enough: the
-	// runtime looks at the network last.
-	sweepSlice = time.Millisecond
-	sweepPause = 50 * time.Microsecond
-	// sweepStride is how many members a sweep serves between two looks at the clock.
-	sweepStride = 32
 	// feedIdle is how long a feed without readers is kept.
 	feedIdle = time.Minute
 )
@@ -89,6 +82,7 @@ type room struct {
 	lonely  [formats]time.Time // since when a feed has had no reader
 	day     int                // of the last record, in the server's zone
 	crowd   crowd
+	hands   hands
 	seq     uint64      // of the last message, if there is no journal
 	rec     feed.Record // what is being said, here so that nothing is allocated for it
 }
@@ -247,21 +241,6 @@ func (r *room) notice(text string) {
 	at := r.srv.now()
 	r.startDay(at)
 	r.ring.Append(&feed.Record{Time: at, Kind: uint8(wire.Notice), Text: []byte(text)})
-}
-
-// sweep brings each member all that is new, in one write each.
-func (r *room) sweep() {
-	begin := time.Now()
-	for i := 0; i < len(r.members); i++ {
-		r.members[i].out.Flush()
-		if i%sweepStride != sweepStride-1 || time.Since(begin) < sweepSlice {
-			continue
-		}
-		if r.srv.beside(r) {
-			time.Sleep(sweepPause)
-		}
-		begin = time.Now()
-	}
 }
 
 // enter makes m a member that sees the last lines and all that follows.

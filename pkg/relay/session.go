@@ -54,6 +54,7 @@ type session struct {
 	format  atomic.Uint32 // as in member
 	settled atomic.Uint64 // index in the room's ring before which all it sent is said
 	heard   atomic.Int64  // when bytes last came in, as uptime
+	worked  atomic.Bool   // its goroutine has done more than wait
 
 	// Guarded by srv.mu.
 	slot     int           // in srv.sessions
@@ -90,11 +91,8 @@ func (s *session) end(c *cause) (first bool) {
 	return true
 }
 
-// run serves the connection until it has ended, and closes it.
-func (s *session) run(ready func()) {
-	s.conn.Tune()
-	s.converse(ready)
-	ready()
+// finish ends what has a cause to end, and closes the connection.
+func (s *session) finish() {
 	c := s.why.Load()
 	s.leave(c)
 	s.farewell(c)

@@ -59,13 +59,19 @@ type person struct {
 
 // arrive connects a client and waits until it has been greeted.
 func (b *bubble) arrive() *person {
+	p := b.connect()
+	time.Sleep(openTime)
+	synctest.Wait()
+	return p
+}
+
+// connect connects a client.
+func (b *bubble) connect() *person {
 	ours, theirs := pipe.New()
 	p := &person{b: b, conn: ours}
 	b.people = append(b.people, p)
 	b.served.Go(func() { _ = b.ServeConn(context.Background(), theirs) })
 	b.served.Go(p.read)
-	time.Sleep(openTime)
-	synctest.Wait()
 	return p
 }
 
