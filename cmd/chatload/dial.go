@@ -26,9 +26,14 @@ type target struct {
 	sources int // how many addresses of 127.0.0.0/8 to come from; 0: the system's choice
 }
 
+var errSources = errors.New("-sources: only a server on 127.0.0.0/8 can be reached from several addresses")
+
 // parseTarget reads HOST:PORT or unix:PATH.
 func parseTarget(s string, sources int) (target, error) {
 	if path, ok := strings.CutPrefix(s, "unix:"); ok {
+		if sources > 0 {
+			return target{}, errSources
+		}
 		path = strings.TrimPrefix(path, "//")
 		return target{family: unix.AF_UNIX, addr: &unix.SockaddrUnix{Name: path}}, nil
 	}
@@ -41,7 +46,7 @@ func parseTarget(s string, sources int) (target, error) {
 		ip = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 	}
 	if sources > 0 && !(ip.Is4() && ip.IsLoopback()) {
-		return target{}, errors.New("-sources: only a server on 127.0.0.0/8 can be reached from several addresses")
+		return target{}, errSources
 	}
 	t := target{sources: sources}
 	if ip.Is4() {

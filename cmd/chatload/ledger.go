@@ -1,15 +1,20 @@
 package main
 
-// ledger knows what was said and who has heard it. Messages are numbered as they
-// are issued, the senders taking turns, so that message m is the sender's number
-// m/senders; each receiver must see each sender's numbers rising by one.
+// ledger knows what was said in one group and who has heard it. Messages are
+// numbered as they are issued, the senders taking turns, so that message m is the
+// sender's number m/senders; each receiver must see each sender's numbers rising
+// by one. Receivers and senders go by their place in the group, the senders being
+// the first ones.
 //
 // A message is complete when every receiver that is waited for has it or is known
 // to have missed it; the count of receivers a message lacks stands in a ring of
 // the messages in flight.
 type ledger struct {
 	// Set once.
-	senders int
+	tally   *tally // of all groups
+	conn    int    // the group's first connection, and
+	sender  int    // its first sender, among those of all groups
+	senders int    // in the group
 	mask    uint64
 
 	expect int32 // receivers of a message, its author among them
@@ -20,12 +25,7 @@ type ledger struct {
 	oldest   uint64 // the first that is not complete
 	complete uint64
 	flights  []flight
-	next     []uint32 // by connection and sender: the number that must come
-
-	// What went wrong.
-	lost, repeated, reordered int64
-	slowMissed                int64             // by those who read slowly
-	missing                   map[miss]struct{} // what may still come, late
+	next     []uint32 // by place and sender: the number that must come
 }
 
 type flight struct {
@@ -33,29 +33,18 @@ type flight struct {
 	left int32 // receivers that lack it
 }
 
-// miss is a message that one receiver has not got though it got a later one.
-type miss struct {
-	conn   int32
-	sender uint16
-	seq    uint32
-}
-
-// missingMost bounds what is remembered of lost messages, 50 MB of it; beyond it
-// a late one would count as repeated.
-const missingMost = 1 << 20
-
-// newLedger returns one for so many connections and senders with at most room
-// messages in flight, rounded up.
-func newLedger(conns, senders, room int) *ledger {
-	size := 1024
+// newLedger returns group number group's, for so many connections and senders in
+// each group, with at most room messages in flight, rounded up.
+func newLedger(t *tally, group, conns, senders, room int) ledger {
+	size := 1
 	for size < room {
 		size *= 2
 	}
-	return &ledger{
-		senders: senders, mask: uint64(size - 1),
+	return ledger{
+		tally: t, conn: group * conns, sender: group * senders, senders: senders,
+		mask:    uint64(size - 1),
 		flights: make([]flight, size),
 		next:    make([]uint32, conns*senders),
-		missing: make(map[miss]struct{}),
 	}
 }
 
@@ -68,6 +57,7 @@ func (l *ledger) inFlight() int { return int(l.issued - l.complete) }
 func (l *ledger) issue(due int64) (sender int) {
 	m := l.issued
 	l.issued++
+	l.tally.issued++
 	left := l.expect
 	if l.selfless {
 		left--
@@ -80,20 +70,21 @@ func (l *ledger) issue(due int64) (sender int) {
 	return int(m % uint64(l.senders))
 }
 
-// heard notes that conn got a message and returns when that one was due. fresh is
-// false for what it should not have got, or not now; waited tells whether conn is
-// one of those that are waited for.
-func (l *ledger) heard(conn int, sender uint16, seq uint32, waited bool) (due int64, fresh bool) {
-	if int(sender) >= l.senders || uint64(seq)*uint64(l.senders)+uint64(sender) >= l.issued {
-		l.repeated++ // never said: as wrong as said twice
+// heard notes that a place got a message and returns when that one was due. from
+// numbers the senders of all groups. fresh is false for what it should not have
+// got, or not now; waited tells whether it is one of those that are waited for.
+func (l *ledger) heard(place int, from uint16, seq uint32, waited bool) (due int64, fresh bool) {
+	sender := uint(from) - uint(l.sender)
+	m := uint64(seq)*uint64(l.senders) + uint64(sender)
+	if sender >= uint(l.senders) || m >= l.issued {
+		l.tally.unsaid(from, sender >= uint(l.senders))
 		return 0, false
 	}
-	next := &l.next[conn*l.senders+int(sender)]
-	if seq != *next && !l.irregular(conn, sender, seq, next, waited) {
+	next := &l.next[place*l.senders+int(sender)]
+	if seq != *next && !l.irregular(place, from, seq, next, waited) {
 		return 0, false
 	}
 	*next = seq + 1
-	m := uint64(seq)*uint64(l.senders) + uint64(sender)
 	due = l.flights[m&l.mask].due
 	if waited {
 		l.settle(m)
@@ -103,31 +94,15 @@ func (l *ledger) heard(conn int, sender uint16, seq uint32, waited bool) (due in
 
 // irregular takes a number that was not the next one. It returns true if those
 // before it are missing, and false if it is an earlier one.
-func (l *ledger) irregular(conn int, sender uint16, seq uint32, next *uint32, waited bool) bool {
+func (l *ledger) irregular(place int, from uint16, seq uint32, next *uint32, waited bool) bool {
 	if seq < *next {
-		key := miss{int32(conn), sender, seq}
-		if _, late := l.missing[key]; late {
-			delete(l.missing, key)
-			l.reordered++
-			if waited {
-				l.lost--
-			} else {
-				l.slowMissed--
-			}
-		} else {
-			l.repeated++
-		}
+		l.tally.late(miss{int32(l.conn + place), from, seq}, waited)
 		return false
 	}
 	for ; *next < seq; *next++ {
-		if len(l.missing) < missingMost {
-			l.missing[miss{int32(conn), sender, *next}] = struct{}{}
-		}
+		l.tally.skip(miss{int32(l.conn + place), from, *next}, waited)
 		if waited {
-			l.lost++
-			l.settle(uint64(*next)*uint64(l.senders) + uint64(sender))
-		} else {
-			l.slowMissed++
+			l.settle(uint64(*next)*uint64(l.senders) + uint64(from) - uint64(l.sender))
 		}
 	}
 	return true
@@ -140,6 +115,7 @@ func (l *ledger) settle(m uint64) {
 		return
 	}
 	l.complete++
+	l.tally.complete++
 	for l.oldest < l.issued && l.flights[l.oldest&l.mask].left <= 0 {
 		l.oldest++
 	}
@@ -147,26 +123,34 @@ func (l *ledger) settle(m uint64) {
 
 // gone notes that a receiver that was waited for has ended: what it had not got
 // of the messages in flight, it has lost.
-func (l *ledger) gone(conn int) {
+func (l *ledger) gone(place int) {
 	l.expect--
 	for m := l.oldest; m < l.issued; m++ {
 		sender := int(m % uint64(l.senders))
-		if l.selfless && sender == conn {
+		if l.selfless && sender == place {
 			continue
 		}
-		if uint32(m/uint64(l.senders)) >= l.next[conn*l.senders+sender] {
-			l.lost++
+		if uint32(m/uint64(l.senders)) >= l.next[place*l.senders+sender] {
+			l.tally.miss(l.conn+place, 1, true)
 			l.settle(m)
 		}
 	}
 }
 
-// abandon counts as lost what is still in flight. Nothing is counted after it.
-func (l *ledger) abandon() {
-	for m := l.oldest; m < l.issued; m++ {
-		if left := l.flights[m&l.mask].left; left > 0 {
-			l.lost += int64(left)
+// behind is how many messages a place has neither got nor missed.
+func (l *ledger) behind(place int) (n int64) {
+	for s := range l.senders {
+		if l.selfless && s == place {
+			continue
 		}
+		said := (l.issued + uint64(l.senders-1-s)) / uint64(l.senders)
+		n += int64(said) - int64(l.next[place*l.senders+s])
 	}
-	l.oldest, l.complete = l.issued, l.issued
+	return n
+}
+
+// forfeit has a place miss all that it is behind. Nothing may be counted for it
+// after that.
+func (l *ledger) forfeit(place int, waited bool) {
+	l.tally.miss(l.conn+place, l.behind(place), waited)
 }

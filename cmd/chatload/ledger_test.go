@@ -5,19 +5,19 @@ import "testing"
 // said is a ledger of 3 connections, all waited for, and 2 senders with n
 // messages issued.
 func said(n int) *ledger {
-	l := newLedger(3, 2, 1)
+	l := newLedger(newTally(3, 2), 0, 3, 2, 1024)
 	l.expect = 3
 	for i := range n {
 		l.issue(int64(i))
 	}
-	return l
+	return &l
 }
 
 func (l *ledger) mustBe(t *testing.T, lost, repeated, reordered int64, inFlight int) {
 	t.Helper()
-	if l.lost != lost || l.repeated != repeated || l.reordered != reordered || l.inFlight() != inFlight {
-		t.Errorf("%d lost, %d repeated, %d reordered, %d in flight; want %d, %d, %d, %d",
-			l.lost, l.repeated, l.reordered, l.inFlight(), lost, repeated, reordered, inFlight)
+	if s := l.tally; s.lost != lost || s.repeated != repeated || s.reordered != reordered || l.inFlight() != inFlight || s.inFlight() != inFlight {
+		t.Errorf("%d lost, %d repeated, %d reordered, %d (of all %d) in flight; want %d, %d, %d, %d",
+			s.lost, s.repeated, s.reordered, l.inFlight(), s.inFlight(), lost, repeated, reordered, inFlight)
 	}
 }
 
@@ -56,11 +56,40 @@ func TestLedgerFaults(t *testing.T) {
 	l.mustBe(t, 5, 3, 1, 0)
 }
 
-func TestLedgerAbandons(t *testing.T) {
-	l := said(2)
+// What is in flight when a run is given up is lost to all who have not got it.
+func TestLedgerForfeits(t *testing.T) {
+	l := said(3)
 	l.heard(0, 0, 0, true)
-	l.abandon()
-	l.mustBe(t, 5, 0, 0, 0)
+	l.heard(1, 1, 0, true)
+	for place, want := range []int64{2, 2, 3} {
+		if n := l.behind(place); n != want {
+			t.Errorf("place %d is %d behind, want %d", place, n, want)
+		}
+		l.forfeit(place, place != 2)
+	}
+	l.mustBe(t, 4, 0, 0, 3)
+	if l.tally.slowMissed != 3 {
+		t.Errorf("%d missed by the slow one, want 3", l.tally.slowMissed)
+	}
+}
+
+// What another group says is no message here, though its number would be right.
+func TestLedgerStrays(t *testing.T) {
+	tally := newTally(6, 4)
+	var groups []ledger
+	for g := range 2 {
+		groups = append(groups, newLedger(tally, g, 3, 2, 16))
+		groups[g].expect = 3
+		groups[g].issue(0)
+	}
+	for _, from := range []uint16{0, 1, 4, probe} {
+		if _, fresh := groups[1].heard(0, from, 0, true); fresh {
+			t.Errorf("a message of sender %d is taken", from)
+		}
+	}
+	if _, fresh := groups[1].heard(0, 2, 0, true); !fresh || tally.strayed != 2 || tally.repeated != 2 {
+		t.Errorf("its own is taken: %v; %d strayed, %d never said", fresh, tally.strayed, tally.repeated)
+	}
 }
 
 // Who reads slowly is not waited for, and misses nothing that counts as lost.
@@ -69,39 +98,22 @@ func TestLedgerSlow(t *testing.T) {
 	l.expect = 2
 	l.heard(2, 0, 1, false)
 	l.heard(2, 0, 0, false)
-	if l.slowMissed != 0 || l.reordered != 1 || l.lost != 0 {
-		t.Errorf("%d missed, %d reordered, %d lost", l.slowMissed, l.reordered, l.lost)
+	if s := l.tally; s.slowMissed != 0 || s.missed[2] != 0 || s.reordered != 1 || s.lost != 0 {
+		t.Errorf("%d missed, %d reordered, %d lost", s.slowMissed, s.reordered, s.lost)
 	}
 }
 
 // Authors that do not hear themselves are not waited for.
 func TestLedgerSelfless(t *testing.T) {
-	l := newLedger(2, 2, 1)
+	l := newLedger(newTally(2, 2), 0, 2, 2, 1024)
 	l.expect, l.selfless = 2, true
 	l.issue(0)
 	l.issue(0)
 	l.heard(1, 0, 0, true)
 	l.mustBe(t, 0, 0, 0, 1)
+	if l.behind(0) != 1 || l.behind(1) != 0 {
+		t.Errorf("%d and %d behind", l.behind(0), l.behind(1))
+	}
 	l.gone(0) // 1's message was for it alone
 	l.mustBe(t, 1, 0, 0, 0)
-}
-
-func TestHistogram(t *testing.T) {
-	var h histogram
-	for ns := int64(1); ns <= 100_000; ns++ {
-		h.add(ns)
-	}
-	for _, c := range []struct {
-		q    float64
-		want int64
-	}{{0.5, 50_000}, {0.99, 99_000}, {0.999, 99_900}, {1, 100_000}} {
-		if got := int64(h.quantile(c.q)); got < c.want || got > c.want*104/100 {
-			t.Errorf("quantile %g is %d, want %d or up to 4 %% more", c.q, got, c.want)
-		}
-	}
-	for i := range bucket(1 << 62) {
-		if end := bucketEnd(i); bucket(end) != i || bucket(end+1) != i+1 {
-			t.Fatalf("bucket %d does not end with %d", i, end)
-		}
-	}
 }

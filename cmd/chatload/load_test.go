@@ -2,251 +2,220 @@ package main
 
 import (
 	"bufio"
-	"bytes"
-	"encoding/json"
 	"fmt"
-	"net"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
-
-// room is a small broadcast server in this process: it writes each line to all
-// connections before it takes the next one.
-type room struct {
-	greeting string
-	prefix   string
-	quiet    bool // authors do not hear themselves
-	most     int  // connections; 0: any number
-	// spoil changes what connection i is sent as the n-th line, in the course of
-	// the whole run.
-	spoil func(i, n int, line string) string
-
-	l       net.Listener
-	running sync.WaitGroup
-	mu      sync.Mutex
-	conns   []net.Conn
-	lines   int
-}
-
-// serve starts it and returns its address for -addr.
-func (r *room) serve(t *testing.T, network, address string) string {
-	t.Helper()
-	l, err := net.Listen(network, address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.l = l
-	r.running.Go(r.accept)
-	t.Cleanup(func() {
-		_ = l.Close()
-		r.running.Wait()
-	})
-	if network == "unix" {
-		return "unix:" + address
-	}
-	return l.Addr().String()
-}
-
-func (r *room) accept() {
-	for {
-		c, err := r.l.Accept()
-		if err != nil {
-			return
-		}
-		r.mu.Lock()
-		if r.most > 0 && len(r.conns) >= r.most {
-			fmt.Fprintf(c, "* too many connections from your address (limit %d)\n", r.most)
-			_ = c.Close()
-			r.mu.Unlock()
-			continue
-		}
-		fmt.Fprint(c, r.greeting)
-		i := len(r.conns)
-		r.conns = append(r.conns, c)
-		r.mu.Unlock()
-		r.running.Go(func() { r.read(i, c) })
-	}
-}
-
-func (r *room) read(author int, c net.Conn) {
-	defer c.Close()
-	for in := bufio.NewScanner(c); in.Scan(); {
-		r.mu.Lock()
-		r.lines++
-		for i, to := range r.conns {
-			if r.quiet && i == author {
-				continue
-			}
-			line := r.prefix + in.Text() + "\n"
-			if r.spoil != nil {
-				line = r.spoil(i, r.lines, line)
-			}
-			fmt.Fprint(to, line)
-		}
-		r.mu.Unlock()
-	}
-}
-
-// loaded runs chatload and returns what it reports.
-func loaded(t *testing.T, wantCode int, args ...string) result {
-	t.Helper()
-	var out, stderr bytes.Buffer
-	code := command(append(args, "-json"), &out, &stderr)
-	var r result
-	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
-		t.Fatalf("%v in %q; stderr: %s", err, out.String(), stderr.String())
-	}
-	if code != wantCode {
-		t.Errorf("exit status %d, want %d; stderr: %s; result: %s", code, wantCode, stderr.String(), out.String())
-	}
-	return r
-}
 
 func TestLoad(t *testing.T) {
 	for name, c := range map[string]struct {
-		room *room
-		args string
-		want int64 // deliveries
+		server *server
+		args   string
+		want   int64 // deliveries
 	}{
-		"window":     {&room{}, "-conns 20 -window 8 -messages 500 -warmup 20ms", 20 * 500},
-		"one flight": {&room{}, "-conns 5 -window 1 -messages 100 -warmup 0", 5 * 100},
-		"rate":       {&room{}, "-conns 10 -rate 2000 -messages 400 -warmup 0", 10 * 400},
+		"window":     {&server{}, "-conns 20 -window 8 -messages 500 -warmup 20ms", 20 * 500},
+		"one flight": {&server{}, "-conns 5 -window 1 -messages 100 -warmup 0", 5 * 100},
+		"rate":       {&server{}, "-conns 10 -rate 2000 -messages 400 -warmup 0", 10 * 400},
 		"chat mode": {
-			&room{greeting: "* chatd on vm, room lobby; here: nobody\n* you are guest1\n", prefix: "12:34 guest7: "},
+			&server{greeting: "* chatd on vm, room lobby; here: nobody\n* you are guest1\n", prefix: "12:34 guest7: "},
 			"-conns 10 -window 4 -messages 200 -warmup 10ms", 10 * 200,
 		},
-		"no echo":  {&room{quiet: true}, "-conns 10 -window 4 -messages 200 -warmup 10ms", 9 * 200},
-		"spinning": {&room{}, "-conns 4 -window 4 -messages 200 -warmup 0 -spin", 4 * 200},
-		"stalled":  {&room{}, "-conns 10 -stalled 3 -window 4 -messages 200 -warmup 10ms", 7 * 200},
-		"slow":     {&room{}, "-conns 10 -slow 3 -slow-speed 100000 -window 4 -messages 200 -warmup 10ms", 7 * 200},
-		"sources":  {&room{}, "-conns 10 -sources 3 -messages 200 -warmup 10ms", 10 * 200},
-		"long":     {&room{}, "-conns 3 -size 30000 -messages 50 -warmup 0", 3 * 50},
+		"no echo":  {&server{quiet: true}, "-conns 10 -window 4 -messages 200 -warmup 10ms", 9 * 200},
+		"spinning": {&server{}, "-conns 4 -window 4 -messages 200 -warmup 0 -spin", 4 * 200},
+		"long":     {&server{}, "-conns 3 -size 30000 -messages 50 -warmup 0", 3 * 50},
+		"irc":      {&server{dialect: irc, quiet: true}, "-proto irc -conns 10 -window 4 -messages 200 -warmup 10ms", 9 * 200},
+		"nats":     {&server{dialect: nats}, "-proto nats -conns 10 -window 4 -messages 200 -warmup 10ms", 10 * 200},
+
+		"echo":          {&server{dialect: echo}, "-conns 10 -group 1 -messages 200 -warmup 10ms", 200},
+		"rooms":         {&server{dialect: rooms}, "-proto room -conns 12 -group 4 -messages 200 -warmup 10ms", 4 * 200},
+		"rooms, window": {&server{dialect: rooms}, "-proto room -conns 12 -group 4 -window 5 -messages 200 -warmup 10ms", 4 * 200},
+		"rooms, rate":   {&server{dialect: rooms}, "-proto room -conns 12 -group 4 -rate 2000 -messages 400 -warmup 0", 4 * 400},
+		"irc pairs":     {&server{dialect: irc, quiet: true}, "-proto irc -conns 10 -group 2 -messages 200 -warmup 10ms", 200},
+		"nats pairs":    {&server{dialect: nats}, "-proto nats -conns 10 -group 2 -messages 200 -warmup 10ms", 2 * 200},
+		"in one room":   {&server{dialect: rooms}, "-proto room -conns 10 -messages 200 -warmup 10ms", 10 * 200},
 	} {
 		t.Run(name, func(t *testing.T) {
-			addr := c.room.serve(t, "tcp", "127.0.0.1:0")
+			t.Parallel()
+			addr := c.server.serve(t, "tcp", "127.0.0.1:0")
 			r := loaded(t, 0, append(strings.Fields(c.args), "-addr", addr, "-pid", fmt.Sprint(self))...)
-			if r.Deliveries != c.want {
+			if r.Deliveries != c.want || r.OwnHeard == c.server.quiet {
 				t.Errorf("%d deliveries, want %d: %+v", r.Deliveries, c.want, r)
 			}
-			if r.P50 <= 0 || r.P999 < r.P50 || r.CPUPerDelivery <= 0 || r.Memory.RSS <= 0 {
+			if r.P50 <= 0 || r.P999 < r.P50 || r.CPUPerDelivery <= 0 || r.CPUPerMessage < r.CPUPerDelivery || r.Memory.RSS <= 0 {
 				t.Errorf("something was not measured: %+v", r)
 			}
 		})
 	}
 }
 
+// In each group all who are to send do, and the groups do as much as each other if
+// they take turns.
+func TestLoadTakesTurns(t *testing.T) {
+	said := make(map[string]int) // by room and sender
+	s := &server{dialect: rooms, spoil: func(i, _ int, line string) string {
+		if _, text, ok := strings.Cut(line, ": |"); ok && text[4:8] != "ffff" {
+			said[fmt.Sprintf("%d %s", i/3, text[4:8])]++
+		}
+		return line
+	}}
+	addr := s.serve(t, "tcp", "127.0.0.1:0")
+	loaded(t, 0, "-addr", addr, "-proto", "room", "-conns", "6", "-group", "3", "-senders", "2", "-rate", "2000", "-messages", "200", "-warmup", "0")
+	s.stop()
+	for _, who := range []string{"0 0000", "0 0001", "1 0002", "1 0003"} {
+		if said[who] != 3*50 { // a message comes to three
+			t.Errorf("group and sender %s: %d lines, want 150; all: %v", who, said[who], said)
+		}
+	}
+	if len(said) != 4 {
+		t.Errorf("groups and senders: %v", said)
+	}
+}
+
+// A window is each group's own: one that hears nothing does not hold up others.
+func TestLoadGroupsGoOn(t *testing.T) {
+	s := &server{dialect: rooms}
+	said := make(map[int]int) // by connection
+	s.spoil = func(i, n int, line string) string {
+		if n >= 60 && i < 2 {
+			return ""
+		}
+		said[i]++
+		return line
+	}
+	addr := s.serve(t, "tcp", "127.0.0.1:0")
+	r := loaded(t, 1, "-addr", addr, "-proto", "room", "-conns", "6", "-group", "2", "-messages", "600", "-warmup", "0", "-patience", "500ms")
+	s.stop()
+	if r.Lost != 2 || r.Messages != 600 || r.Deliveries != 2*600-2 {
+		t.Errorf("%+v", r)
+	}
+	if said[0] > 60 || said[2] < 200 || said[4] < 200 {
+		t.Errorf("lines by connection: %v", said)
+	}
+}
+
 func TestLoadUnix(t *testing.T) {
-	addr := new(room).serve(t, "unix", filepath.Join(t.TempDir(), "s"))
+	addr := new(server).serve(t, "unix", filepath.Join(t.TempDir(), "s"))
 	if r := loaded(t, 0, "-addr", addr, "-conns", "10", "-messages", "100", "-warmup", "0"); r.Deliveries != 1000 {
 		t.Errorf("%+v", r)
 	}
 }
 
-func TestLoadIdle(t *testing.T) {
-	addr := new(room).serve(t, "tcp", "127.0.0.1:0")
-	if r := loaded(t, 0, "-addr", addr, "-conns", "10", "-idle", "-time", "10ms"); r.Deliveries != 0 || r.Messages != 0 {
-		t.Errorf("%+v", r)
+func TestLoadSources(t *testing.T) {
+	s := new(server)
+	addr := s.serve(t, "tcp", "127.0.0.1:0")
+	loaded(t, 0, "-addr", addr, "-conns", "10", "-sources", "3", "-messages", "200", "-warmup", "10ms")
+	s.stop()
+	if s.sources["127.0.0.1"] != 4 || s.sources["127.0.0.2"] != 3 || s.sources["127.0.0.3"] != 3 {
+		t.Errorf("connections by address: %v", s.sources)
 	}
 }
 
-// What a server does wrong is counted: on connection 2, from the 30th line on so
-// that everybody is in the room.
-func TestLoadFindsFaults(t *testing.T) {
-	held := ""
-	for name, c := range map[string]struct {
-		spoil func(i, n int, line string) string
-		found func(r *result) int64
-		want  int64
-	}{
-		"lost": {func(i, n int, line string) string {
-			if i == 2 && n >= 30 && n < 40 {
-				return ""
-			}
-			return line
-		}, func(r *result) int64 { return r.Lost }, 10},
-		"repeated": {func(i, n int, line string) string {
-			if i == 2 && n == 30 {
-				return line + line
-			}
-			return line
-		}, func(r *result) int64 { return r.Repeated }, 1},
-		"reordered": {func(i, n int, line string) string {
-			switch {
-			case i == 2 && n == 30:
-				held = line
-				return ""
-			case i == 2 && n == 40:
-				return line + held
-			}
-			return line
-		}, func(r *result) int64 { return r.Reordered }, 1},
-		"torn": {func(i, n int, line string) string {
-			if i == 2 && n == 30 {
-				return line[:len(line)-5] + "\n"
-			}
-			return line
-		}, func(r *result) int64 { return r.Torn }, 1},
+func TestLoadIdle(t *testing.T) {
+	s := new(server)
+	addr := s.serve(t, "tcp", "127.0.0.1:0")
+	r := loaded(t, 0, "-addr", addr, "-conns", "10", "-idle", "-time", "10ms", "-pid", fmt.Sprint(self))
+	s.stop()
+	if r.Deliveries != 0 || r.Messages != 0 || s.lines != 0 || !r.Idle || r.Memory.RSS <= 0 || r.MemoryBefore.RSS <= 0 {
+		t.Errorf("%d lines; %+v", s.lines, r)
+	}
+	if !strings.Contains(r.text(), "10 connections, silent") {
+		t.Error(r.text())
+	}
+}
+
+// Closing a connection whose input has not been read resets it: so the server sees
+// who has stalled.
+func TestLoadStalled(t *testing.T) {
+	s := new(server)
+	addr := s.serve(t, "tcp", "127.0.0.1:0")
+	r := loaded(t, 0, "-addr", addr, "-conns", "10", "-stalled", "3", "-window", "4", "-messages", "200", "-warmup", "10ms")
+	s.stop()
+	if r.Deliveries != 7*200 || s.unread != 3 {
+		t.Errorf("%d connections did not read; %+v", s.unread, r)
+	}
+}
+
+// Who reads slowly reads no faster than it was told to, while it is measured, and
+// all there is after that.
+func TestLoadSlow(t *testing.T) {
+	s := new(server)
+	addr := s.serve(t, "tcp", "127.0.0.1:0")
+	r := loaded(t, 0, "-addr", addr, "-conns", "10", "-slow", "3", "-slow-speed", "10000", "-rate", "1000", "-messages", "300", "-warmup", "0")
+	s.stop()
+	if r.Deliveries != 7*300 || r.SlowMissed != 0 || s.unread != 0 {
+		t.Errorf("%d connections did not read; %+v", s.unread, r)
+	}
+	if most := 3 * 10000 * (r.Seconds + tick.Seconds()); r.SlowDelivered == 0 || float64(r.SlowDelivered*64) > most {
+		t.Errorf("slow connections read %d messages of 64 bytes, at most %.0f bytes; %+v", r.SlowDelivered, most, r)
+	}
+}
+
+// Stalled and slow connections are shared out among the groups.
+func TestKinds(t *testing.T) {
+	c := config{conns: 12, group: 4, stalled: 4, slow: 2}
+	var got strings.Builder
+	for g := range c.groups() {
+		for place := range c.group {
+			got.WriteByte("pSx"[c.kind(g, place)])
+		}
+		got.WriteByte(' ')
+	}
+	if got.String() != "pSxx ppSx pppx " {
+		t.Errorf("prompt, slow (S) and stalled (x): %s", got.String())
+	}
+	if c.live() != 1 {
+		t.Errorf("%d are live in the smallest group", c.live())
+	}
+}
+
+// Somebody who does not want to wait for the end gets what there is.
+func TestLoadInterrupted(t *testing.T) {
+	for name, args := range map[string]string{
+		"talking": "-conns 5 -window 4",
+		"rate":    "-conns 5 -rate 1000",
+		"idle":    "-conns 5 -idle",
 	} {
 		t.Run(name, func(t *testing.T) {
-			addr := (&room{spoil: c.spoil}).serve(t, "tcp", "127.0.0.1:0")
-			r := loaded(t, 1, "-addr", addr, "-conns", "5", "-senders", "3", "-window", "32", "-messages", "300", "-warmup", "0")
-			if got := c.found(&r); got != c.want {
-				t.Errorf("%d, want %d: %+v", got, c.want, r)
+			interrupt := func() { _ = unix.Kill(unix.Getpid(), unix.SIGINT) }
+			s := &server{spoil: func(i, n int, line string) string {
+				if n == 200 && i == 4 {
+					interrupt()
+				}
+				return line
+			}}
+			if name == "idle" {
+				s.greeting = "* hello\n"
+				s.dialect = func(s *server, c *caller, in *bufio.Scanner) {
+					if c.i == 4 {
+						interrupt()
+					}
+					plain(s, c, in)
+				}
+			}
+			addr := s.serve(t, "tcp", "127.0.0.1:0")
+			r := loaded(t, 1, append(strings.Fields(args), "-addr", addr, "-time", "1m", "-warmup", "0")...)
+			if r.Error != "interrupted" || r.Lost != 0 || name != "idle" && r.Deliveries < 5*100 {
+				t.Errorf("%+v", r)
 			}
 		})
 	}
 }
 
-// A server that stops delivering ends the run, and what did not come is lost.
-func TestLoadGivesUp(t *testing.T) {
-	addr := (&room{spoil: func(i, n int, line string) string {
-		if i == 2 && n >= 30 {
-			return ""
-		}
-		return line
-	}}).serve(t, "tcp", "127.0.0.1:0")
-	r := loaded(t, 1, "-addr", addr, "-conns", "5", "-senders", "1", "-window", "4", "-messages", "300", "-warmup", "0", "-patience", "100ms")
-	if r.Lost != 4 || !strings.Contains(r.Error, "have not come to everybody") {
+// The server's memory is looked at again when all have left.
+func TestLoadSettles(t *testing.T) {
+	args := strings.Fields(fmt.Sprintf("-conns 5 -messages 10 -warmup 0 -pid %d", self))
+	addr := new(server).serve(t, "tcp", "127.0.0.1:0")
+	r := loaded(t, 0, append(args, "-addr", addr, "-settle", "1ms")...)
+	if r.SettledRSS <= 0 || !strings.Contains(r.text(), "after all connections were closed") {
 		t.Errorf("%+v", r)
 	}
-}
-
-func TestLoadRefused(t *testing.T) {
-	addr := (&room{most: 4}).serve(t, "tcp", "127.0.0.1:0")
-	r := loaded(t, 1, "-addr", addr, "-conns", "10", "-messages", "10")
-	if r.Set != "CHATD_MAX_PER_ADDRESS=off" || r.Closed != 6 {
+	// It waits for as long as it was told, and not before they have left.
+	addr = (&server{allLeft: func() { _ = unix.Kill(unix.Getpid(), unix.SIGINT) }}).serve(t, "tcp", "127.0.0.1:0")
+	r = loaded(t, 1, append(args, "-addr", addr, "-settle", "1m")...)
+	if r.Error != "interrupted" || r.SettledRSS != 0 || r.Deliveries != 50 {
 		t.Errorf("%+v", r)
-	}
-	var text strings.Builder
-	r.write(&text)
-	if !strings.Contains(text.String(), "start the server with CHATD_MAX_PER_ADDRESS=off") {
-		t.Error(text.String())
-	}
-}
-
-func TestFlags(t *testing.T) {
-	for args, want := range map[string]string{
-		"":                                                 "-addr is missing",
-		"-addr 127.0.0.1:1 extra":                          "not a flag",
-		"-addr 127.0.0.1:1 -proto gopher":                  "there are line, irc, nats",
-		"-addr nonsense":                                   "HOST:PORT or unix:PATH",
-		"-addr 127.0.0.1:1 -window 2 -rate 3":              "not both",
-		"-addr 127.0.0.1:1 -size 10":                       "-size must be",
-		"-addr 127.0.0.1:1 -conns 10 -stalled 9":           "one speaks, one hears",
-		"-addr 127.0.0.1:1 -conns 99999999":                "open files",
-		"-addr 192.0.2.1:1 -sources 2":                     "127.0.0.0/8",
-		"-addr 127.0.0.1:1 -conns 10 -senders 11":          "-senders must be",
-		"-addr 127.0.0.1:1 -conns 10 -window 0 -senders 1": "-window must be",
-	} {
-		var stderr strings.Builder
-		if code := command(strings.Fields(args), &stderr, &stderr); code != 2 || !strings.Contains(stderr.String(), want) {
-			t.Errorf("%q: exit status %d, %s", args, code, stderr.String())
-		}
-	}
-	var help strings.Builder
-	if code := command([]string{"--help"}, &help, &help); code != 0 || !strings.Contains(help.String(), "CHATD_MAX_PER_ADDRESS=off") {
-		t.Errorf("--help: exit status %d, %s", code, help.String())
 	}
 }

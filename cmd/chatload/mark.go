@@ -1,6 +1,9 @@
 package main
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
 // A message of the load begins with its mark: a bar, the run, the sender, the
 // number and a bar, in hexadecimal digits of fixed width. The rest is padding:
@@ -32,6 +35,13 @@ func newRun(n uint16) run {
 	return run(binary.LittleEndian.Uint32(digits[:]))
 }
 
+// number is what newRun was given.
+func (r run) number() uint32 {
+	const zeros = '0'<<24 | '0'<<16 | '0'<<8 | '0'
+	n, _ := hex8(zeros<<32 | uint64(bits.ReverseBytes32(uint32(r))))
+	return n
+}
+
 // appendText appends a message of size bytes, less one for the end of the line.
 func (r run) appendText(b []byte, size int, sender uint16, seq uint32) []byte {
 	begin := len(b)
@@ -61,28 +71,24 @@ func (r run) parse(p []byte) (sender uint16, seq uint32, ok bool) {
 	if p[0] != markBar || p[markLen-1] != markBar || binary.LittleEndian.Uint32(p[1:]) != uint32(r) {
 		return 0, 0, false
 	}
-	var bad uint8
-	var v uint64
-	for _, c := range p[5:17] {
-		d := hexValue[c]
-		bad |= d
-		v = v<<4 | uint64(d&15)
-	}
-	return uint16(v >> 32), uint32(v), bad < 16
+	first, ok1 := hex8(binary.BigEndian.Uint64(p[5:13]))
+	last, ok2 := hex8(binary.BigEndian.Uint64(p[9:17]))
+	return uint16(first >> 16), last, ok1 && ok2
+}
+
+// hex8 reads eight lower-case digits, the first one highest, all at once: a loop
+// over them was a tenth of what a message costs.
+func hex8(digits uint64) (v uint32, ok bool) {
+	const each = 0x0101010101010101
+	n := digits&(15*each) + digits>>6&each*9 // letters have bit 6, and a is 1
+	letters := (n + 6*each) >> 4 & each
+	ok = n&(0xf0*each) == 0 && n+letters*('a'-'0'-10)+'0'*each == digits
+	n = (n | n>>4) & 0x00ff00ff00ff00ff
+	n = (n | n>>8) & 0x0000ffff0000ffff
+	return uint32(n | n>>16), ok
 }
 
 const hexDigits = "0123456789abcdef"
-
-// hexValue holds the value of each lower-case digit and 16 for all else.
-var hexValue = func() (values [256]uint8) {
-	for i := range values {
-		values[i] = 16
-	}
-	for i := range hexDigits {
-		values[hexDigits[i]] = uint8(i)
-	}
-	return values
-}()
 
 func putHex(p []byte, v uint64) {
 	for i := len(p) - 1; i >= 0; i-- {

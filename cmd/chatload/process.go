@@ -28,9 +28,9 @@ func (p process) cpu() (time.Duration, error) {
 
 // memory is what a process holds, in bytes.
 type memory struct {
-	RSS  int64 `json:"rss"`      // resident
-	Peak int64 `json:"rss_peak"` // the most that ever was
-	PSS  int64 `json:"pss"`      // resident, shared pages by share; 0: cannot be seen
+	RSS  int64 `json:"rss" desc:"resident, bytes"`
+	Peak int64 `json:"rss_peak" desc:"the most that ever was resident, bytes"`
+	PSS  int64 `json:"pss" desc:"resident, shared pages by share, bytes; 0: cannot be seen"`
 }
 
 // memory reads what it holds. It makes the kernel walk all its pages: not for

@@ -19,27 +19,31 @@ func terminal(f *os.File) bool {
 
 // show writes the progress line, or wipes it at the end.
 func (l *load) show(end bool) {
-	w := l.cfg.progress
-	if w == nil {
+	f := l.cfg.progress
+	switch {
+	case f == nil:
 		return
-	}
-	if end {
-		fmt.Fprint(w, "\r\x1b[K")
+	case end:
+		fmt.Fprint(f, "\r\x1b[K")
 		return
-	}
-	if l.now-l.shown < int64(showEvery) {
+	case l.now-l.shown < int64(showEvery):
 		return
 	}
 	l.shown = l.now
-	line := fmt.Sprintf("%d of %d connected, %d in the room", l.open, l.cfg.conns, l.joined)
-	if l.sender != nil && l.ledger.issued > 0 {
-		phase := "warming up"
-		if l.measuring {
-			phase = "measuring"
-		}
-		line = fmt.Sprintf("%s, %.1f s: %s messages, %s delivered, %d lost, p99 %s", phase, seconds(l.now-l.start),
-			thousands(int64(l.ledger.issued-l.base)), thousands(l.deliveries), l.ledger.lost,
-			us(float64(l.latency.quantile(0.99))/1e3))
+	line := l.progress()
+	// A line that is wrapped could not be overwritten. It is ASCII.
+	if size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ); err == nil && size.Col > 0 {
+		line = line[:min(len(line), int(size.Col)-1)]
 	}
-	fmt.Fprintf(w, "\r%s\x1b[K", line)
+	fmt.Fprintf(f, "\r%s\x1b[K", line)
+}
+
+// progress is how far the run has come.
+func (l *load) progress() string {
+	if !l.sending {
+		return fmt.Sprintf("%s: %d of %d connected, %d in the room", l.phase, l.open, l.cfg.conns, l.joined)
+	}
+	return fmt.Sprintf("%s, %.1f s: %s messages, %s delivered, %d lost, p99 %.1f ms", l.phase, seconds(l.now-l.start),
+		thousands(int64(l.tally.issued-l.base)), thousands(l.deliveries), l.tally.lost,
+		float64(l.latency.quantile(0.99))/1e6)
 }

@@ -3,58 +3,96 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"strings"
 )
 
 // protocol is how one kind of server is spoken to. Receiving is the same for all:
 // the mark is looked for.
 type protocol struct {
-	name string
-	what string // which servers speak it
-	// hello is what connection i says first.
-	hello func(i int, r run) string
+	name  string
+	what  string // which servers speak it
+	group int    // connections a group must have; 0: any number
+	// hello is what a connection says first.
+	hello func(s seat) string
 	// before and after stand around a message of size bytes.
-	before, after func(size int) string
+	before func(s seat, size int) string
+	after  string
 	// answer returns what must be said in answer to a line, or nothing.
-	answer func(line []byte) string
+	answer func(s seat, line []byte) string
 }
+
+// seat is where a connection sits.
+type seat struct {
+	run   run
+	conn  int // its number among all
+	group int
+}
+
+func (s seat) name() string { return s.run.name(s.conn) }
+
+// partner is the name of the other one in a group of two.
+func (s seat) partner() string { return s.run.name(s.conn ^ 1) }
+
+func noHello(seat) string { return "" }
+
+func noPrefix(seat, int) string { return "" }
+
+func noAnswer(seat, []byte) string { return "" }
 
 // protocols holds what -proto can be. (chatd's JSON has its place here too.)
 func protocols() []protocol {
-	nothing := func(int) string { return "" }
 	return []protocol{{
 		name:   "line",
-		what:   "one message a line, as nc: chatd, ncat --broker, bench/floor.c, bench/textbook",
-		hello:  func(int, run) string { return "" },
-		before: nothing,
-		after:  func(int) string { return "\n" },
-		answer: func([]byte) string { return "" },
+		what:   "one message a line, as nc: chatd, ncat --broker, bench/floor.c; in groups of 1 bench/echo",
+		hello:  noHello,
+		before: noPrefix,
+		after:  "\n",
+		answer: noAnswer,
+	}, {
+		name: "room",
+		what: "chatd, each group in a room of its own: /join ROOM",
+		hello: func(s seat) string {
+			return "/join " + s.run.name(s.group) + "\n"
+		},
+		before: noPrefix,
+		after:  "\n",
+		answer: noAnswer,
+	}, {
+		name:  "msg",
+		what:  "chatd, from one person to another: /nick NAME, then /msg PARTNER TEXT; groups of 2",
+		group: 2,
+		hello: func(s seat) string {
+			return "/nick " + s.name() + "\n"
+		},
+		before: func(s seat, _ int) string { return "/msg " + s.partner() + " " },
+		after:  "\n",
+		answer: noAnswer,
 	}, {
 		name: "irc",
-		what: "IRC, in a channel of its own: ngircd",
-		hello: func(i int, r run) string {
-			// 9 bytes are the longest nick of RFC 2812.
-			return fmt.Sprintf("NICK l%08x\r\nUSER load 0 * :load\r\n", nickNumber(i, r))
+		what: "IRC, each group in a channel of its own: ngircd",
+		hello: func(s seat) string {
+			return fmt.Sprintf("NICK %s\r\nUSER load 0 * :load\r\n", s.name())
 		},
-		before: func(int) string { return "PRIVMSG #load :" },
-		after:  func(int) string { return "\r\n" },
-		answer: func(line []byte) string {
+		before: func(s seat, _ int) string { return "PRIVMSG " + s.channel() + " :" },
+		after:  "\r\n",
+		answer: func(s seat, line []byte) string {
 			if rest, ping := bytes.CutPrefix(line, []byte("PING ")); ping {
 				return "PONG " + string(rest) + "\r\n"
 			}
 			if words := bytes.Fields(line); len(words) > 1 && string(words[1]) == "001" {
-				return "JOIN #load\r\n"
+				return "JOIN " + s.channel() + "\r\n"
 			}
 			return ""
 		},
 	}, {
 		name: "nats",
-		what: "NATS, one subject: nats-server",
-		hello: func(int, run) string {
-			return `CONNECT {"verbose":false,"pedantic":false,"name":"load"}` + "\r\nSUB load 1\r\n"
+		what: "NATS, each group on a subject of its own: nats-server",
+		hello: func(s seat) string {
+			return `CONNECT {"verbose":false,"pedantic":false,"name":"load"}` + "\r\nSUB " + s.subject() + " 1\r\n"
 		},
-		before: func(size int) string { return fmt.Sprintf("PUB load %d\r\n", size-1) },
-		after:  func(int) string { return "\r\n" },
-		answer: func(line []byte) string {
+		before: func(s seat, size int) string { return fmt.Sprintf("PUB %s %d\r\n", s.subject(), size-1) },
+		after:  "\r\n",
+		answer: func(_ seat, line []byte) string {
 			if string(line) == "PING" {
 				return "PONG\r\n"
 			}
@@ -63,19 +101,17 @@ func protocols() []protocol {
 	}}
 }
 
-// nickNumber differs for all connections of a run and for most runs.
-func nickNumber(i int, r run) uint32 { return uint32(r)<<20 | uint32(i) }
+func (s seat) channel() string { return fmt.Sprintf("#load%d", s.group) }
 
-// refusal is what a server says when it will not take more, and what to set for
-// a measurement.
-type refusal struct{ says, set string }
+func (s seat) subject() string { return fmt.Sprintf("load%d", s.group) }
 
-func refusals() []refusal {
-	return []refusal{
-		{"too many connections from your address", "CHATD_MAX_PER_ADDRESS=off"},
-		{"server full", "CHATD_MAX_CLIENTS=off, and see that its limit of open files is above the number of connections"},
-		{"you are faster than", "CHATD_RATE=off"},
-		{"Connection limit reached", "MaxConnections = 0 and MaxConnectionsIP = 0 in ngircd.conf"},
-		{"maximum connections exceeded", "max_connections in nats-server's configuration"},
+func protocolNamed(name string) (protocol, error) {
+	var names []string
+	for _, p := range protocols() {
+		if p.name == name {
+			return p, nil
+		}
+		names = append(names, p.name)
 	}
+	return protocol{}, fmt.Errorf("-proto %s is not known; there are %s", name, strings.Join(names, ", "))
 }

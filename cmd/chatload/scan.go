@@ -3,8 +3,9 @@ package main
 import "bytes"
 
 // carryMost is how much of an unfinished line a stream keeps until its rest comes.
-// A mark is shorter, and so are a NATS header, an IRC prefix and a PING.
-const carryMost = 96
+// A mark is shorter, and so are a NATS header, an IRC prefix, a PING and chatd's
+// notice of a gap.
+const carryMost = 128
 
 // stream is what one connection's input needs to be remembered between reads: the
 // beginning of a line, or which message is under way and how much of it is missing.
@@ -55,8 +56,7 @@ func (s *scanner) scan(st *stream, p []byte) {
 			at++
 			continue
 		}
-		// The first byte may end the line before, the last one a header.
-		if gap := p[from:at]; len(gap) > 2 && bytes.IndexByte(gap[1:len(gap)-1], '\n') >= 0 {
+		if gap := p[from:at]; len(gap) > 2 && holdsLine(gap) {
 			s.lines(gap)
 		}
 		end := at + s.size
@@ -77,6 +77,14 @@ func (s *scanner) scan(st *stream, p []byte) {
 		rest = rest[over:]
 	}
 	st.kept = uint8(copy(st.carry[:], rest))
+}
+
+// holdsLine tells whether there may be a line in what stands before a message that
+// is no header of it: NATS's begins with the end of the message before and is a line
+// of its own, and to look at each would cost more than all the rest.
+func holdsLine(gap []byte) bool {
+	last := len(gap) - 1
+	return gap[last] == '\n' && gap[0] != '\n' || bytes.IndexByte(gap[1:last], '\n') >= 0
 }
 
 // ends tells whether a message may be followed by c: the end of a line, or of a

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"encoding/binary"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -49,6 +51,46 @@ func TestMark(t *testing.T) {
 	}
 }
 
+// Eight digits are read as one at a time would be.
+func TestHex(t *testing.T) {
+	for i := range 8 {
+		for c := range 256 {
+			digits := []byte("0a5f9b3c")
+			digits[i] = byte(c)
+			want, err := strconv.ParseUint(string(digits), 16, 32)
+			wantOK := err == nil && string(digits) == strings.ToLower(string(digits))
+			v, ok := hex8(binary.BigEndian.Uint64(digits))
+			if ok != wantOK || ok && v != uint32(want) {
+				t.Errorf("%q is read as %x, %v", digits, v, ok)
+			}
+		}
+	}
+	for _, n := range []uint16{0, 1, 0x7f3a, 0xffff} {
+		if got := newRun(n).number(); got != uint32(n) {
+			t.Errorf("run %x has number %x", n, got)
+		}
+	}
+}
+
+func TestTold(t *testing.T) {
+	for line, want := range map[string]int64{
+		"* 312 messages skipped (#4101–#4412); /show 4101-4412 shows them": 312,
+		"* 1 message skipped (#4101); /show 4101 shows it":                 1,
+		"* 2 messages skipped (#1–#2)":                                     2,
+		"* bob joined":                                                     0,
+		"* 14 joined, 9 left":                                              0,
+		"* 312 messages were skipped (#1–#312)":                            0,
+		"12:34 bob: * 312 messages skipped (#1–#312)":                      0,
+		"* -5 messages skipped (#1)":                                       0,
+		"*  messages skipped (#1)":                                         0,
+		"":                                                                 0,
+	} {
+		if got := told([]byte(line)); got != want {
+			t.Errorf("%q tells of %d messages, want %d", line, got, want)
+		}
+	}
+}
+
 func TestScan(t *testing.T) {
 	m := message
 	for name, c := range map[string]struct {
@@ -76,9 +118,19 @@ func TestScan(t *testing.T) {
 			[]string{"1/2", "PING", "1/3", "PING"},
 			0,
 		},
+		"gap": {
+			"12:34 eve: " + m(1, 2) + "\n* 1234567 messages skipped (#12345678–#13580244); /show 12345678-13580244 shows them\n12:34 eve: " + m(1, 3) + "\n",
+			[]string{"1/2", "* 1234567 messages skipped (#12345678–#13580244); /show 12345678-13580244 shows them", "1/3"},
+			0,
+		},
+		"gap without prefixes": {
+			m(1, 2) + "\n* 2 messages skipped (#7–#8)\n" + m(1, 3) + "\n* bob left\n",
+			[]string{"1/2", "* 2 messages skipped (#7–#8)", "1/3", "* bob left"},
+			0,
+		},
 		"another run's": {
 			string(newRun(1).appendText(nil, testSize, 1, 2)) + "\n" + m(1, 3) + "\n",
-			[]string{"1/3"},
+			[]string{string(newRun(1).appendText(nil, testSize, 1, 2)), "1/3"},
 			0,
 		},
 		"torn": {m(1, 2)[:30] + "\n" + m(1, 3) + "\n" + m(1, 4) + "\n", []string{"1/3", "1/4"}, 1},
@@ -103,7 +155,7 @@ func TestScan(t *testing.T) {
 			if diff := cmp.Diff(marks(whole), marks(got)); diff != "" || torn != c.torn {
 				t.Fatalf("%s in pieces of %d: %d torn; whole (-), in pieces (+):\n%s", name, n, torn, diff)
 			}
-			if name == "irc" || name == "nats" {
+			if name == "irc" || name == "nats" || strings.HasPrefix(name, "gap") {
 				if diff := cmp.Diff(whole, without(got, "MSG load 1 39")); diff != "" {
 					t.Fatalf("%s in pieces of %d: whole (-), in pieces (+):\n%s", name, n, diff)
 				}

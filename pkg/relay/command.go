@@ -192,7 +192,9 @@ func (s *session) message(args string) error {
 // direct is a message for this session alone.
 func (s *session) direct(who, text string) []byte {
 	t := wire.Text{EOL: format(s.format.Load()).eol(), Zone: s.srv.cfg.Zone}
-	return t.Append(nil, wire.Say, s.srv.now(), []byte(who), []byte(text))
+	const stamp = 16 // "14:30 ", ": " and the line's end
+	line := make([]byte, 0, len(who)+len(text)+stamp)
+	return t.Append(line, wire.Say, s.srv.now(), []byte(who), []byte(text))
 }
 
 func (s *session) act(args string) error {

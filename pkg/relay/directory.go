@@ -11,6 +11,7 @@ import (
 type directory struct {
 	mu     sync.Mutex
 	byKey  map[string]*holder
+	byName map[string]*holder // the same by the names as written, which are found faster
 	guests uint64
 }
 
@@ -20,7 +21,23 @@ type holder struct {
 	session *session
 }
 
-func newDirectory() *directory { return &directory{byKey: make(map[string]*holder)} }
+func newDirectory() *directory {
+	return &directory{byKey: make(map[string]*holder), byName: make(map[string]*holder)}
+}
+
+// give enters s as the holder of a name. d.mu is held.
+func (d *directory) give(n string, s *session) {
+	h := &holder{n, s}
+	d.byKey[name.Key(n)], d.byName[n] = h, h
+}
+
+// take strikes out the holder of a name, if that is s. d.mu is held.
+func (d *directory) take(n string, s *session) {
+	if h := d.byKey[name.Key(n)]; h != nil && h.session == s {
+		delete(d.byKey, name.Key(n))
+		delete(d.byName, h.name)
+	}
+}
 
 // guest claims the next guest name for s.
 func (d *directory) guest(s *session) string {
@@ -30,7 +47,7 @@ func (d *directory) guest(s *session) string {
 		d.guests++
 		n := name.Guest(d.guests)
 		if _, taken := d.byKey[name.Key(n)]; !taken {
-			d.byKey[name.Key(n)] = &holder{n, s}
+			d.give(n, s)
 			return n
 		}
 	}
@@ -45,8 +62,8 @@ func (d *directory) claim(s *session, present, wanted string) (taken string, ok 
 	if h := d.byKey[key]; h != nil && h.session != s {
 		return h.name, false
 	}
-	delete(d.byKey, name.Key(present))
-	d.byKey[key] = &holder{wanted, s}
+	d.take(present, s)
+	d.give(wanted, s)
 	return "", true
 }
 
@@ -54,9 +71,7 @@ func (d *directory) claim(s *session, present, wanted string) (taken string, ok 
 func (d *directory) release(s *session, present string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if h := d.byKey[name.Key(present)]; h != nil && h.session == s {
-		delete(d.byKey, name.Key(present))
-	}
+	d.take(present, s)
 }
 
 // find returns the session with the given name, or nil, and the name as its
@@ -64,10 +79,14 @@ func (d *directory) release(s *session, present string) {
 func (d *directory) find(n string) (*session, string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if h := d.byKey[name.Key(n)]; h != nil {
-		return h.session, h.name
+	h := d.byName[n]
+	if h == nil {
+		h = d.byKey[name.Key(n)]
 	}
-	return nil, ""
+	if h == nil {
+		return nil, ""
+	}
+	return h.session, h.name
 }
 
 // free tells whether nobody holds n.
