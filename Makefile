@@ -20,9 +20,10 @@ torture:
 fuzz:
 	@tools/fuzz.sh $(or $(FUZZTIME),60s)
 
-# Measures chatd beside the floor, the textbook and the peers that are installed.
+# Measures chatd beside the floor and the peers that are installed, in about 40
+# minutes, and writes docs/performance.md anew. BENCH=-quick shows that it works.
 bench:
-	go run ./bench/compare
+	@go run ./bench/suite $(BENCH)
 
 # Writes docs/configuration.md, configs/chatd.env and the golden files anew.
 docs:

@@ -11,13 +11,17 @@ format() {
   [ -z "$changed" ] || { echo "gofumpt would change: $changed" >&2; return 1; }
 }
 
-vet() { go vet ./... && go vet -tags fanout ./bench/... ; }
+# bench/plot is a module of its own.
+vet() { go vet ./... && go vet -tags fanout ./bench/... && go -C bench/plot vet ./... ; }
 
-static() { go tool -modfile=tools/go.mod staticcheck ./... ; }
+static() {
+  go tool -modfile=tools/go.mod staticcheck ./... &&
+    (cd bench/plot && go tool -modfile=../../tools/go.mod staticcheck ./...)
+}
 
 build() { go build -o bin/ ./cmd/... ; }
 
-unit() { go test -race -timeout 10m ./... ; }
+unit() { go test -race -timeout 10m ./... && go -C bench/plot test ./... ; }
 
 fuzz() { tools/fuzz.sh "${FUZZTIME:-5s}" ; }
 

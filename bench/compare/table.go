@@ -5,82 +5,46 @@ import (
 	"io"
 	"slices"
 	"text/tabwriter"
+
+	"github.com/chatd/chatd/bench/rig"
 )
-
-// table collects the runs and prints the middle of them.
-type table struct{ runs []report }
-
-func (t *table) add(r report) { t.runs = append(t.runs, r) }
-
-// of is the good runs of a server under a load, by round.
-func (t *table) of(server, load string) map[int]report {
-	found := make(map[int]report)
-	for _, r := range t.runs {
-		if r.Server == server && r.Load == load && r.Error == "" {
-			found[r.Round] = r
-		}
-	}
-	return found
-}
 
 // write prints, for each load, the median of each server, and of its ratio to the
 // floor's run of the same round, with the smallest and the largest ratio.
-func (t *table) write(w io.Writer, loads []string, there []server) {
+func write(w io.Writer, all rig.Runs, loads []string, there []rig.Server) {
 	for _, load := range loads {
 		tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 		fmt.Fprintf(w, "\n%s\n", load)
 		fmt.Fprintln(tw, "server\tCPU ns/delivery\t÷ floor\tfrom\tto\tinstructions\t÷ floor\tper read\tp50 ms\tp99 ms\tKiB/client\tloader %\tfaults\truns\t")
-		floor := t.of("floor", load)
+		floor := all.Of("floor", load)
 		for _, s := range there {
-			runs := t.of(s.name, load)
-			if len(runs) == 0 {
-				fmt.Fprintf(tw, "%s\t–\t\t\t\t\t\t\t\t\t\t\t\t0\t\n", s.name)
-				continue
+			runs := all.Of(s.Name, load)
+			ratio, from, to, counted := "", "", "", ""
+			if ratios := runs.Ratios(floor, rig.CPU); len(ratios) > 0 && s.Name != "floor" {
+				ratio, from, to = number(ratios.Median(), 2), number(slices.Min(ratios), 2), number(slices.Max(ratios), 2)
 			}
-			var ratios, counted []float64
-			var faults int64
-			for round, r := range runs {
-				faults += r.faults()
-				if f, ok := floor[round]; ok && f.CPUPerDelivery > 0 {
-					ratios = append(ratios, r.CPUPerDelivery/f.CPUPerDelivery)
-				}
-				if f, ok := floor[round]; ok && f.Instructions > 0 {
-					counted = append(counted, r.Instructions/f.Instructions)
-				}
+			if ratios := runs.Ratios(floor, rig.Instructions); len(ratios) > 0 && s.Name != "floor" {
+				counted = number(ratios.Median(), 2)
 			}
-			ratio, count := "\t\t", ""
-			if len(ratios) > 0 && s.name != "floor" {
-				ratio = fmt.Sprintf("%.2f\t%.2f\t%.2f", median(ratios), slices.Min(ratios), slices.Max(ratios))
+			m := func(of rig.Figure, decimals int) string { return number(runs.All(of).Median(), decimals) }
+			share := func(r rig.Report) float64 { return 100 * r.LoadShare }
+			for _, cell := range []string{
+				s.Name, m(rig.CPU, 0), ratio, from, to, m(rig.Instructions, 0), counted, m(rig.PerRead, 1),
+				m(rig.P50, 2), m(rig.P99, 2), m(rig.PerClient, 2), m(share, 0),
+				fmt.Sprint(runs.Faults()), fmt.Sprint(len(runs)),
+			} {
+				fmt.Fprint(tw, cell, "\t")
 			}
-			if len(counted) > 0 && s.name != "floor" {
-				count = fmt.Sprintf("%.2f", median(counted))
-			}
-			m := func(of func(report) float64) float64 {
-				var values []float64
-				for _, r := range runs {
-					values = append(values, of(r))
-				}
-				return median(values)
-			}
-			fmt.Fprintf(tw, "%s\t%.0f\t%s\t%.0f\t%s\t%.1f\t%.2f\t%.2f\t%.2f\t%.0f\t%d\t%d\t\n", s.name,
-				m(func(r report) float64 { return r.CPUPerDelivery }), ratio,
-				m(func(r report) float64 { return r.Instructions }), count,
-				m(func(r report) float64 { return r.PerRead }),
-				m(func(r report) float64 { return r.P50 / 1e3 }),
-				m(func(r report) float64 { return r.P99 / 1e3 }),
-				m(func(r report) float64 { return r.PerClient / 1024 }),
-				m(func(r report) float64 { return 100 * r.LoadShare }),
-				faults, len(runs))
+			fmt.Fprintln(tw)
 		}
 		_ = tw.Flush()
 	}
 }
 
-func median(values []float64) float64 {
-	values = slices.Sorted(slices.Values(values))
-	n := len(values)
-	if n%2 == 1 {
-		return values[n/2]
+// number is v, or a dash if there is none.
+func number(v float64, decimals int) string {
+	if v != v {
+		return "–"
 	}
-	return (values[n/2-1] + values[n/2]) / 2
+	return fmt.Sprintf("%.*f", decimals, v)
 }
