@@ -47,12 +47,12 @@ func TestLoadFindsFaults(t *testing.T) {
 			return line
 		}, func(r *result) int64 { return r.Repeated }, 1},
 		"reordered": {func(n int, line string) string {
-			switch n {
-			case begin:
+			switch {
+			case n == begin:
 				held = line
 				return ""
-			case end:
-				return line + held
+			case held != "" && senderOf(line) == senderOf(held):
+				line, held = line+held, ""
 			}
 			return line
 		}, func(r *result) int64 { return r.Reordered }, 1},
@@ -84,6 +84,12 @@ func TestLoadFindsFaults(t *testing.T) {
 			}
 		})
 	}
+}
+
+// senderOf is the sender in a line's mark.
+func senderOf(line string) string {
+	mark := strings.IndexByte(line, markBar)
+	return line[mark+5 : mark+9]
 }
 
 // A message that comes to another group is no delivery there.
