@@ -6,7 +6,7 @@ need=(
   cc:gcc cc:libc6-dev
   nc.openbsd:netcat-openbsd nc.traditional:netcat-traditional ncat:ncat busybox:busybox socat:socat
   inetutils-telnet:inetutils-telnet telnet-ssl:telnet-ssl
-  ip:iproute2 taskset:util-linux
+  ip:iproute2 taskset:util-linux sqlite3:sqlite3 strace:strace hostname:hostname
   systemd-analyze:systemd systemd-socket-activate:systemd
 )
 missing=()

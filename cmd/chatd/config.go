@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -39,6 +38,12 @@ type config struct {
 	Echo     onOff    `env:"CHATD_ECHO" envDefault:"on" desc:"whether people get their own lines back, stamped with the time" more:"The stamped line is the receipt: others have it too. Everyone can choose with /echo." example:"off"`
 	MOTDFile string   `env:"CHATD_MOTD_FILE" default:"none" desc:"file with the message of the day, shown to every newcomer" more:"At most 64 KiB. SIGHUP reads it again." example:"/etc/chatd/motd"`
 
+	Data string `env:"CHATD_DATA" default:"none; under systemd the state directory of the service" group:"What is kept" desc:"folder in which history, registered names and bans are kept" more:"It is created if the folder it is in exists, and one server at a time uses it. Without a folder everything is kept in memory and gone when the server stops; off has it so under systemd too." example:"/tmp"`
+	Keep keep   `env:"CHATD_KEEP" default:"the last 1000000 messages, in memory 10000" desc:"how much is kept of each room: an age, a count of messages, or both" more:"90d,100000 keeps the last 100,000 messages unless they are older than 90 days. Ages are written 12h, 90d or 52w. What is left out has no bound, and off leaves out both; in memory never more than 10,000 messages or 4 MiB of a room are kept. Everyone is told in the greeting." example:"90d,100000"`
+
+	PasswordFile string `env:"CHATD_PASSWORD_FILE" default:"none" group:"Who may do what" desc:"file with a password that every newcomer must give" more:"One line of at most 1 KiB; nobody but its owner and group may have any access to the file. SIGHUP reads it again; those who are in stay. Raw listeners do not ask, and neither are operators on Unix sockets asked." example:"/etc/chatd/password"`
+	Operators    names  `env:"CHATD_OPERATORS" default:"none" desc:"registered names that may moderate, separated by commas" more:"Register a name (/register) before it is put here: it is the operator's as soon as anybody has registered it. Without CHATD_DATA names are registered only until the server stops. Root, and the user that the server runs as, are operators on Unix sockets in any case." example:"ana,bob"`
+
 	MaxClients    count `env:"CHATD_MAX_CLIENTS" envDefault:"0" max:"10000000" off:"as many as open files allow, less 64" group:"Limits" desc:"most connections at a time" example:"500"`
 	MaxPerAddress count `env:"CHATD_MAX_PER_ADDRESS" envDefault:"64" max:"10000000" off:"no limit" desc:"most connections at a time from one IP address" more:"For IPv6 this counts a whole /64. Unix sockets are not counted." example:"8"`
 	MaxLine       size  `env:"CHATD_MAX_LINE" envDefault:"4096" min:"64" max:"64KiB" desc:"longest message, in bytes; a longer line becomes several messages" example:"1KiB"`
@@ -61,6 +66,8 @@ type config struct {
 	// handedOver says that CHATD_LISTEN is not set and systemd has passed
 	// sockets to this process: these, by their names, are all there is to serve.
 	handedOver bool
+	// password is what PasswordFile holds; empty: none is asked for.
+	password string
 	// environ is the environment all this came from.
 	environ environment
 }
@@ -98,6 +105,14 @@ func loadConfig(environ environment) (config, error) {
 		_, err := readMOTD(cfg.MOTDFile)
 		wrong = append(wrong, prefixed("CHATD_MOTD_FILE", err)...)
 	}
+	if cfg.Data = dataFolder(environ, cfg.Data); cfg.Data != "" {
+		wrong = append(wrong, prefixed("CHATD_DATA", judgeFolder(cfg.Data))...)
+	}
+	if cfg.PasswordFile != "" {
+		var err error
+		cfg.password, err = cfg.readPassword()
+		wrong = append(wrong, prefixed("CHATD_PASSWORD_FILE", err)...)
+	}
 	for _, name := range slices.Sorted(maps.Keys(environ)) {
 		if sentence := unknownVariable(name, environ, known); sentence != "" {
 			wrong = append(wrong, sentence)
@@ -107,6 +122,15 @@ func loadConfig(environ environment) (config, error) {
 		return config{}, wrong
 	}
 	return cfg, nil
+}
+
+// readPassword returns what newcomers must give.
+func (c config) readPassword() (string, error) {
+	password, err := readPassword(c.PasswordFile)
+	if most := int(c.MaxLine); err == nil && most > 0 && len(password) > most {
+		return "", fmt.Errorf("%s holds a password longer than CHATD_MAX_LINE, which nobody can give; write a shorter one into it", c.PasswordFile)
+	}
+	return password, err
 }
 
 // parse fills a config from values, in which empty stands for the default, and
@@ -201,50 +225,8 @@ func unknownVariable(name string, environ environment, known []setting) string {
 // container when a service is called chatd.
 var serviceVariable = regexp.MustCompile(`^CHATD_(SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
 
-// maxMOTD is the largest message of the day in bytes: some 800 full lines, more
-// than anyone scrolls back.
-const maxMOTD = 64 << 10
-
-// readMOTD returns the message of the day from a file. Its errors are whole
-// sentences for the operator.
-func readMOTD(path string) (string, error) {
-	info, err := os.Stat(path)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return "", fmt.Errorf("%s does not exist", path)
-	case err != nil:
-		return "", fmt.Errorf("%s cannot be read: %w", path, reason(err))
-	case info.IsDir():
-		return "", fmt.Errorf("%s is a folder, not a file", path)
-	case !info.Mode().IsRegular():
-		return "", fmt.Errorf("%s is not a plain file", path) // to open a FIFO would wait for its writer
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return "", fmt.Errorf("%s cannot be read: %w", path, reason(err))
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxMOTD+1))
-	switch {
-	case err != nil:
-		return "", fmt.Errorf("%s cannot be read: %w", path, reason(err))
-	case len(text) > maxMOTD:
-		return "", fmt.Errorf("%s is larger than 64 KiB, the most a message of the day can be", path)
-	}
-	return string(text), nil
-}
-
-// reason is err without the operation and the path that the sentence names.
-func reason(err error) error {
-	var path *os.PathError
-	if errors.As(err, &path) {
-		return path.Err
-	}
-	return err
-}
-
 // relayConfig is cfg as the relay takes it, where 0 would be the default. The
-// caller adds MOTD and Logger, which live longer than a configuration.
+// caller adds what lives longer than a configuration: files, history and logger.
 func relayConfig(cfg config) relay.Config {
 	limit := func(n int) int {
 		if n == 0 {
@@ -257,6 +239,8 @@ func relayConfig(cfg config) relay.Config {
 		History:       limit(int(cfg.History)), // which is none
 		LogMemory:     int64(limit(int(cfg.LogMemory))),
 		NoEcho:        !bool(cfg.Echo),
+		Keep:          cfg.kept(),
+		Operators:     cfg.Operators,
 		MaxClients:    int(cfg.MaxClients), // 0 is what open files allow, there too
 		MaxPerAddress: limit(int(cfg.MaxPerAddress)),
 		MaxLine:       int(cfg.MaxLine),

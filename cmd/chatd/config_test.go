@@ -88,8 +88,8 @@ func TestTags(t *testing.T) {
 				t.Errorf("a word of %s: %v", s.name, err)
 			}
 		}
-		if s.name == "CHATD_MOTD_FILE" {
-			continue // has a test of its own
+		if strings.HasSuffix(s.name, "_FILE") {
+			continue // have tests of their own
 		}
 		if _, err := loadConfig(environment{s.name: s.example}); err != nil {
 			t.Errorf("the example of %s: %v", s.name, err)
@@ -103,6 +103,16 @@ func TestBadValues(t *testing.T) {
 	large := filepath.Join(folder, "large")
 	if err := os.WriteFile(large, make([]byte, maxMOTD+1), 0o644); err != nil {
 		t.Fatal(err)
+	}
+	write := func(name, text string, mode os.FileMode) string {
+		path := filepath.Join(folder, name)
+		if err := os.WriteFile(path, []byte(text), mode); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		return path
 	}
 	const huge = "99999999999999999999"
 	counts := []string{"-1", "ten", "1.5", "1e3", "10MiB", huge, "-" + huge}
@@ -123,8 +133,16 @@ func TestBadValues(t *testing.T) {
 		"CHATD_IDLE_TIMEOUT":    spans,
 		"CHATD_STALL_TIMEOUT":   spans,
 		"CHATD_SHUTDOWN_GRACE":  append(spans, "61s"),
-		"CHATD_LOG_LEVEL":       {"loud", "off", "0"},
-		"CHATD_LOG_FORMAT":      {"xml", "journal", "auto,json"},
+		"CHATD_DATA":            {large, filepath.Join(large, "data"), filepath.Join(folder, "none", "data")},
+		"CHATD_KEEP":            {"-1", "90d,90d", "5,6", "1.5d", "90D", "200y", "9000w", "0d", "5000000000", "ever", ",", "90d,100,7"},
+		"CHATD_PASSWORD_FILE": {
+			folder, large, filepath.Join(folder, "none"), "/dev/null",
+			write("open", "secret\n", 0o644), write("writable", "secret\n", 0o602), write("empty", "\n", 0o600),
+			write("lines", "secret\nand more\n", 0o600), write("escape", "\x1b[31m", 0o600), write("latin1", "caf\xe9\n", 0o600),
+		},
+		"CHATD_OPERATORS":  {"ana;bob", "ana bob", ",", "ana,,ana", "ana,Ana", "guest7", "раураl", "ana,\xff", "-", strings.Repeat("a", 33)},
+		"CHATD_LOG_LEVEL":  {"loud", "off", "0"},
+		"CHATD_LOG_FORMAT": {"xml", "journal", "auto,json"},
 	}
 	var all strings.Builder
 	for _, s := range settings() {
@@ -173,6 +191,14 @@ func TestGoodValues(t *testing.T) {
 		{"CHATD_IDLE_TIMEOUT", "1h30m", func(c config) bool { return c.IdleTimeout == span(90*time.Minute) }},
 		{"CHATD_STALL_TIMEOUT", "0s", func(c config) bool { return c.StallTimeout == 0 }},
 		{"CHATD_SHUTDOWN_GRACE", "off", func(c config) bool { return c.ShutdownGrace == 0 }},
+		{"CHATD_KEEP", "90d,100", func(c config) bool { return c.Keep == keep{90 * 24 * time.Hour, 100, true} }},
+		{"CHATD_KEEP", " 100 , 12h ", func(c config) bool { return c.Keep == keep{12 * time.Hour, 100, true} }},
+		{"CHATD_KEEP", "OFF", func(c config) bool { return c.Keep == keep{Said: true} }},
+		{"CHATD_DATA", "/tmp/not/../not-yet", func(c config) bool { return c.Data == "/tmp/not/../not-yet" }},
+		{"CHATD_DATA", "data", func(c config) bool { return c.Data == "data" }},
+		{"CHATD_DATA", "Off", func(c config) bool { return c.Data == "" }},
+		{"CHATD_OPERATORS", " ana , Zoë,聊天,", func(c config) bool { return slices.Equal(c.Operators, names{"ana", "Zoë", "聊天"}) }},
+		{"CHATD_OPERATORS", "off", func(c config) bool { return c.Operators == nil }},
 		{"CHATD_LOG_LEVEL", "Debug", func(c config) bool { return c.LogLevel == "debug" }},
 	} {
 		cfg, err := loadConfig(environment{test.variable: test.value})
@@ -195,8 +221,9 @@ func TestUnknownVariables(t *testing.T) {
 		{"chatd_listen", "CHATD_LISTEN"},
 		{"CHATD_MAXCLIENTS", "CHATD_MAX_CLIENTS"},
 		{"CHATD_MOTD", ""},
-		{"CHATD_DATA", ""},
-		{"CHATD_KEEP", ""},
+		{"CHATD_DATE", "CHATD_DATA"},
+		{"CHATD_OPERATOR", "CHATD_OPERATORS"},
+		{"CHATD_WEB_ORIGINS", ""},
 		{"CHATD_TLS_CERT_FILE", ""},
 		{"CHATD_OPS_LISTEN", ""},
 		{"CHATD_PORT", ""},
@@ -296,6 +323,13 @@ func TestRelayConfig(t *testing.T) {
 		{environment{"CHATD_ECHO": "off"}, with(func(c *relay.Config) { c.NoEcho = true })},
 		{environment{"CHATD_HISTORY": "off"}, with(func(c *relay.Config) { c.History = relay.Unlimited })},
 		{environment{"CHATD_LOG_MEMORY": "off"}, with(func(c *relay.Config) { c.LogMemory = relay.Unlimited })},
+		{environment{"CHATD_KEEP": "1h"}, with(func(c *relay.Config) { c.Keep = relay.Keep{Age: time.Hour} })},
+		{environment{"CHATD_KEEP": "off"}, plain},
+		{environment{"CHATD_DATA": "/tmp"}, with(func(c *relay.Config) { c.Keep = relay.Keep{Count: keepOnDisk} })},
+		{environment{"CHATD_DATA": "/tmp", "CHATD_KEEP": "1h"}, with(func(c *relay.Config) { c.Keep = relay.Keep{Age: time.Hour} })},
+		{environment{"CHATD_DATA": "/tmp", "CHATD_KEEP": "off"}, plain},
+		{environment{"STATE_DIRECTORY": "/tmp", "CHATD_DATA": "off"}, plain},
+		{environment{"CHATD_OPERATORS": "ana,bob"}, with(func(c *relay.Config) { c.Operators = []string{"ana", "bob"} })},
 		{environment{"CHATD_MAX_CLIENTS": "off"}, plain},
 		{environment{"CHATD_MAX_CLIENTS": "5"}, with(func(c *relay.Config) { c.MaxClients = 5 })},
 		{environment{"CHATD_MAX_PER_ADDRESS": "0"}, with(func(c *relay.Config) { c.MaxPerAddress = relay.Unlimited })},
@@ -328,5 +362,47 @@ func TestReadMOTD(t *testing.T) {
 	}
 	if _, err := loadConfig(environment{"CHATD_MOTD_FILE": " " + file + " "}); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestReadPassword(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "password")
+	for text, want := range map[string]string{
+		"open sesame": "open sesame", "secret\n": "secret", "secret\r\n": "secret", " пароль \n": " пароль ",
+		strings.Repeat("x", maxPassword-1) + "\n": strings.Repeat("x", maxPassword-1),
+	} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cfg, err := loadConfig(environment{"CHATD_PASSWORD_FILE": file})
+		if err != nil || cfg.password != want {
+			t.Errorf("of %.20q %.20q is read, error %v", text, cfg.password, err)
+		}
+	}
+	if err := os.WriteFile(file, []byte(strings.Repeat("x", 65)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := loadConfig(environment{"CHATD_PASSWORD_FILE": file, "CHATD_MAX_LINE": "64"})
+	if err == nil || !strings.Contains(err.Error(), "longer than CHATD_MAX_LINE") {
+		t.Errorf("a password that no line holds: %v", err)
+	}
+}
+
+// systemd's state directory is where history goes, unless CHATD_DATA says otherwise.
+func TestDataFolder(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ state, said, want string }{
+		{"", "", ""},
+		{"/var/lib/chatd", "", "/var/lib/chatd"},
+		{"/var/lib/a:/var/lib/b", "", "/var/lib/a"},
+		{"chatd", "", ""},
+		{"/var/lib/chatd", "off", ""},
+		{"/var/lib/chatd", "/srv/chat", "/srv/chat"},
+		{"", "here", "here"},
+	} {
+		if got := dataFolder(environment{"STATE_DIRECTORY": test.state}, test.said); got != test.want {
+			t.Errorf("STATE_DIRECTORY=%q and CHATD_DATA=%q: got %q, want %q", test.state, test.said, got, test.want)
+		}
 	}
 }

@@ -182,8 +182,8 @@ func TestUnitsAgreeWithTheConfiguration(t *testing.T) {
 	}
 	for _, s := range settings() {
 		if s.name == "CHATD_SHUTDOWN_GRACE" {
-			if longest := time.Duration(s.value(s.max).Int()); stop <= longest {
-				t.Errorf("TimeoutStopSec=%v cuts a grace of %v short", stop, longest)
+			if longest := time.Duration(s.value(s.max).Int()) + closeTime; stop <= longest {
+				t.Errorf("TimeoutStopSec=%v cuts a stop of %v short", stop, longest)
 			}
 		}
 	}
@@ -226,7 +226,7 @@ func TestOperationsExplainTheLog(t *testing.T) {
 	}
 	logged := regexp.MustCompile(`(?:Msgf?\(|&cause\{log: )"(?:%d )?([^"]+)"`)
 	found := 0
-	for _, pattern := range []string{"*.go", "../../pkg/relay/*.go"} {
+	for _, pattern := range []string{"*.go", "../../pkg/relay/*.go", "../../internal/store/*.go"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)

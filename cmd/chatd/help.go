@@ -9,10 +9,14 @@ import (
 
 const helpHead = `chatd is a chat that people join with what every machine has: nc HOST 7777
 
-  chatd           serve until SIGTERM or Ctrl-C
-  chatd check     judge the configuration without starting anything
-  chatd help      show this text (also --help, -h)
-  chatd version   show version, commit and Go version (also --version)
+  chatd                 serve until SIGTERM or Ctrl-C
+  chatd check           judge the configuration without starting anything
+  chatd export [ROOM]   show what is kept, of all rooms or one, a JSON object a
+                        line, or with --text as people saw it; also while chatd
+                        serves
+  chatd forget NAME     delete all messages of a person while nothing serves
+  chatd help            show this text (also --help, -h)
+  chatd version         show version, commit and Go version (also --version)
 
 It is configured by environment variables. One that is empty counts as not set;
 what a 0 switches off, the word off does too. Variables are read at the start;

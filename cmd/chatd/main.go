@@ -2,8 +2,9 @@
 // and hear each other.
 //
 // It is configured by environment variables, which chatd help lists, and judges
-// them without starting anything with chatd check. It exits with 0 after a clean
-// stop, with 78 if the configuration is bad, and with 1 otherwise.
+// them without starting anything with chatd check. chatd export and chatd forget
+// read and clear the history that it keeps. It exits with 0 after a clean stop,
+// with 78 if the configuration is bad, and with 1 otherwise.
 package main
 
 import (
@@ -47,35 +48,83 @@ func run(ctx context.Context, args []string, environ environment, stdout, stderr
 	}
 	cfg, err := loadConfig(environ)
 	if err != nil {
-		for line := range strings.Lines(err.Error()) {
-			fmt.Fprintln(stderr, "chatd: "+strings.TrimSpace(line))
-		}
+		complain(stderr, err)
 		return exitConfig
 	}
-	if command == "check" {
+	switch command {
+	case "check":
 		fmt.Fprint(stdout, verdict(cfg))
-		return exitOK
+	case "export":
+		err = exportHistory(ctx, cfg, args[1:], stdout)
+	case "forget":
+		err = forgetPerson(ctx, cfg, args[1], stdout)
+	default:
+		log, stop := openLog(cfg, stderr)
+		defer stop()
+		return serve(ctx, cfg, log, stderr)
 	}
-	log, stop := openLog(cfg, stderr)
-	defer stop()
-	return serve(ctx, cfg, log, stderr)
+	if err != nil {
+		complain(stderr, err)
+		return exitFailed
+	}
+	return exitOK
 }
 
-// badArguments returns a sentence if args are neither none nor a command alone.
+// complain writes each line of err for the person who called chatd.
+func complain(stderr io.Writer, err error) {
+	for line := range strings.Lines(err.Error()) {
+		fmt.Fprintln(stderr, "chatd: "+strings.TrimSpace(line))
+	}
+}
+
+// badArguments returns a sentence if args are neither none nor a command with what
+// it takes.
 func badArguments(args []string) string {
-	commands := []string{"check", "help", "version"}
-	switch {
-	case len(args) == 0, len(args) == 1 && args[0] == "check":
+	if len(args) == 0 {
 		return ""
-	case args[0] == "check":
-		return fmt.Sprintf("check takes no arguments, and here is %q", args[1])
-	case strings.HasPrefix(args[0], "-"):
-		return fmt.Sprintf("there is no option %q: chatd is configured by environment variables, which chatd help lists", args[0])
 	}
-	if near := nearest(args[0], 0, commands); near != "" {
-		return fmt.Sprintf("there is no command %q; did you mean %s?", args[0], near)
+	commands := []string{"check", "export", "forget", "help", "version"}
+	command, rest := args[0], args[1:]
+	switch {
+	case command == "check" && len(rest) > 0:
+		return fmt.Sprintf("check takes no arguments, and here is %q", rest[0])
+	case command == "check":
+		return ""
+	case command == "export":
+		return badExport(rest)
+	case command == "forget" && len(rest) != 1:
+		return "forget takes one name: chatd forget NAME"
+	case command == "forget" && strings.HasPrefix(rest[0], "--"):
+		return fmt.Sprintf("forget has no option %q: chatd forget NAME", rest[0])
+	case command == "forget":
+		return ""
+	case strings.HasPrefix(command, "-"):
+		return fmt.Sprintf("there is no option %q: chatd is configured by environment variables, which chatd help lists", command)
 	}
-	return fmt.Sprintf("there is no command %q; there are check, help and version, and chatd alone serves", args[0])
+	if near := nearest(command, 0, commands); near != "" {
+		return fmt.Sprintf("there is no command %q; did you mean %s?", command, near)
+	}
+	return fmt.Sprintf("there is no command %q; there are check, export, forget, help and version, and chatd alone serves", command)
+}
+
+// badExport returns a sentence if args are not what export takes.
+func badExport(args []string) string {
+	rooms := 0
+	for _, arg := range args {
+		switch {
+		case arg == "--text":
+		case strings.HasPrefix(arg, "--"):
+			return fmt.Sprintf("export has no option %q; it has --text", arg)
+		case arg == "":
+			return "a room has a name; leave it out to export all rooms"
+		default:
+			rooms++
+		}
+	}
+	if rooms > 1 {
+		return "export takes one room, or none for all: chatd export [--text] [ROOM]"
+	}
+	return ""
 }
 
 // verdict is what chatd check says of a good configuration.
@@ -87,6 +136,10 @@ func verdict(cfg config) string {
 	}
 	for _, l := range cfg.listeners {
 		fmt.Fprintf(&b, "would listen on %s\n", l)
+	}
+	fmt.Fprintf(&b, "would keep %s\n", cfg.keepsWhat())
+	if cfg.password != "" {
+		fmt.Fprintln(&b, "would ask newcomers for a password")
 	}
 	return b.String()
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -102,9 +103,18 @@ func TestArguments(t *testing.T) {
 	}{
 		{[]string{"chek"}, `chatd: there is no command "chek"; did you mean check?`},
 		{[]string{"vresion"}, `chatd: there is no command "vresion"; did you mean version?`},
-		{[]string{"serve"}, `chatd: there is no command "serve"; there are check, help and version, and chatd alone serves`},
-		{[]string{""}, `chatd: there is no command ""; there are check, help and version, and chatd alone serves`},
+		{[]string{"serve"}, `chatd: there is no command "serve"; there are check, export, forget, help and version, and chatd alone serves`},
+		{[]string{""}, `chatd: there is no command ""; there are check, export, forget, help and version, and chatd alone serves`},
 		{[]string{"-port", "7777"}, `chatd: there is no option "-port": chatd is configured by environment variables, which chatd help lists`},
+		{[]string{"exprot"}, `chatd: there is no command "exprot"; did you mean export?`},
+		{[]string{"export", "--txt"}, `chatd: export has no option "--txt"; it has --text`},
+		{[]string{"export", "tea", "--text", "coffee"}, `chatd: export takes one room, or none for all: chatd export [--text] [ROOM]`},
+		{[]string{"export", ""}, `chatd: a room has a name; leave it out to export all rooms`},
+		{[]string{"export"}, `chatd: there is no history on disk: CHATD_DATA names no folder`},
+		{[]string{"forget"}, `chatd: forget takes one name: chatd forget NAME`},
+		{[]string{"forget", "ana", "bob"}, `chatd: forget takes one name: chatd forget NAME`},
+		{[]string{"forget", "--help"}, `chatd: forget has no option "--help": chatd forget NAME`},
+		{[]string{"forget", "ana"}, `chatd: there is no history on disk: CHATD_DATA names no folder`},
 		{[]string{"check", "me"}, `chatd: check takes no arguments, and here is "me"`},
 	} {
 		status, stdout, stderr := chatd(t, nil, test.args...)
@@ -116,26 +126,46 @@ func TestArguments(t *testing.T) {
 
 func TestCheck(t *testing.T) {
 	t.Parallel()
+	const memory = "would keep the last 10000 messages of each room in memory\n"
+	password := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(password, []byte("open sesame\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, test := range []struct {
 		name    string
 		environ environment
 		want    string
 	}{
-		{"nothing set", nil, "would listen on tcp://:7777\n"},
+		{"nothing set", nil, "would listen on tcp://:7777\n" + memory},
 		{
 			"spaces",
 			environment{"CHATD_LISTEN": " tcp://:7000 , unix:///tmp/chat ,", "CHATD_RATE": " 5 "},
-			"would listen on tcp://:7000\nwould listen on unix:///tmp/chat\n",
+			"would listen on tcp://:7000\nwould listen on unix:///tmp/chat\n" + memory,
 		},
 		{
 			"a runtime directory",
 			environment{"RUNTIME_DIRECTORY": "/run/chatd"},
-			"would listen on tcp://:7777\nwould listen on unix:///run/chatd/chatd.sock?mode=0666\n",
+			"would listen on tcp://:7777\nwould listen on unix:///run/chatd/chatd.sock?mode=0666\n" + memory,
 		},
 		{
 			"sockets of systemd",
 			environment{"LISTEN_FDS": "2", "LISTEN_PID": fmt.Sprint(os.Getpid()), "RUNTIME_DIRECTORY": "/run/chatd"},
-			"would serve the sockets that systemd hands over\n",
+			"would serve the sockets that systemd hands over\n" + memory,
+		},
+		{
+			"a state directory",
+			environment{"STATE_DIRECTORY": "/tmp"},
+			"would listen on tcp://:7777\nwould keep the last 1000000 messages of each room in /tmp\n",
+		},
+		{
+			"a little history, in memory, and a password",
+			environment{"STATE_DIRECTORY": "/tmp", "CHATD_DATA": "off", "CHATD_KEEP": "36h,50", "CHATD_PASSWORD_FILE": password},
+			"would listen on tcp://:7777\nwould keep the last 50 messages of each room for 1 day 12 hours in memory\nwould ask newcomers for a password\n",
+		},
+		{
+			"all of it",
+			environment{"CHATD_DATA": "/tmp", "CHATD_KEEP": "off"},
+			"would listen on tcp://:7777\nwould keep all messages of each room in /tmp\n",
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -158,16 +188,22 @@ func TestMistakesAreToldAtOnce(t *testing.T) {
 		"CHATD_MAX_LINE":     "10",
 		"CHATD_IDLE_TIMEOUT": "10",
 		"CHATD_MOTD_FILE":    "/nonexistent/motd",
-		"CHATD_DATA":         "/var/lib/chatd",
+		"CHATD_DATA":         "/nonexistent/data",
+		"CHATD_KEEP":         "3 months",
+		"CHATD_OPERATORS":    "ana bob",
+		"CHATD_WEB_ORIGINS":  "example.org",
 		"PATH":               "/usr/bin",
 	}
-	const want = `chatd: CHATD_MAX_LINE="10" is too small; it can be 64 to 64KiB
+	const want = `chatd: CHATD_KEEP="3 months" is neither an age nor a count of messages; write 90d,100000, or 90d, or 100000, or off
+chatd: CHATD_OPERATORS="ana bob" holds "ana bob": a name has no spaces; try ana_bob
+chatd: CHATD_MAX_LINE="10" is too small; it can be 64 to 64KiB
 chatd: CHATD_IDLE_TIMEOUT="10" has no unit; write 10s, 10m or 10h
 chatd: CHATD_LISTEN: tpc://:7777: unknown scheme tpc; did you mean tcp?
 chatd: CHATD_LISTEN: unix://here: has a path that does not begin with a slash; write three of them: unix:///here
 chatd: CHATD_MOTD_FILE: /nonexistent/motd does not exist
-chatd: CHATD_DATA is not known to this version; chatd help lists those that are
+chatd: CHATD_DATA: /nonexistent does not exist; create it first
 chatd: CHATD_LISTN is not known to this version; did you mean CHATD_LISTEN?
+chatd: CHATD_WEB_ORIGINS is not known to this version; chatd help lists those that are
 `
 	for _, args := range [][]string{nil, {"check"}} {
 		status, stdout, stderr := chatd(t, environ, args...)

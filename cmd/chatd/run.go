@@ -18,6 +18,7 @@ import (
 	xrate "golang.org/x/time/rate"
 
 	"github.com/chatd/chatd/internal/listen"
+	"github.com/chatd/chatd/internal/store"
 	"github.com/chatd/chatd/pkg/relay"
 )
 
@@ -26,9 +27,15 @@ type daemon struct {
 	cfg    config
 	log    zerolog.Logger
 	stderr io.Writer
-	relay  *relay.Server
-	motd   atomic.Pointer[string]
 	notify *notifier
+
+	// Set before anything is served.
+	relay   *relay.Server
+	history *store.Store // nil: memory
+
+	// Replaced whole by reload.
+	motd     atomic.Pointer[string]
+	password atomic.Pointer[string]
 }
 
 // serve runs chatd until ctx is done or a signal stops it, and returns the exit
@@ -39,28 +46,32 @@ func serve(ctx context.Context, cfg config, log zerolog.Logger, stderr io.Writer
 	signal.Notify(signals, syscall.SIGHUP)
 	defer signal.Stop(signals)
 
+	// Until everything is open there is nobody to say goodbye to, and a signal ends
+	// the start.
+	starting, begun := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
+	defer begun()
+
 	leanHeap()
 	d := &daemon{cfg: cfg, log: log, stderr: stderr, notify: newNotifier(log)}
-	rc := relayConfig(cfg)
-	rc.Logger = &log
-	rc.MOTD = func() string { return *d.motd.Load() }
-	d.loadMOTD()
-	d.relay = relay.New(rc)
-
-	listeners, err := d.listen(ctx)
+	listeners, err := d.open(starting)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	if err != nil {
-		for line := range strings.Lines(err.Error()) {
-			fmt.Fprintln(stderr, "chatd: "+strings.TrimSpace(line))
+		if d.relay != nil {
+			_ = d.relay.Close()
 		}
+		d.closeHistory(signals)
+		if starting.Err() != nil {
+			return exitOK
+		}
+		complain(stderr, err)
 		return exitFailed
 	}
-	// Not earlier: while a host name is looked up there is nobody to say goodbye
-	// to, and Ctrl-C just ends the process.
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	begun()
 	for _, l := range listeners {
 		fmt.Fprintln(stderr, announcement(l))
 	}
-	log.Info().Str("version", strings.TrimSpace(versionLine())).Int("listeners", len(listeners)).Msg("started")
+	log.Info().Str("version", strings.TrimSpace(versionLine())).Int("listeners", len(listeners)).
+		Str("keeps", cfg.keepsWhat()).Msg("started")
 
 	failed := make(chan error, len(listeners))
 	var serving sync.WaitGroup
@@ -73,9 +84,37 @@ func serve(ctx context.Context, cfg config, log zerolog.Logger, stderr io.Writer
 	d.notify.send("STOPPING=1")
 	d.stop(signals)
 	serving.Wait()
+	if !d.closeHistory(signals) {
+		why = exitFailed
+	}
 	end()
 	log.Info().Msg("stopped")
 	return why
+}
+
+// open opens the history, makes the relay, and then opens all sockets or none.
+func (d *daemon) open(ctx context.Context) ([]*listen.Listener, error) {
+	rc := relayConfig(d.cfg)
+	rc.Logger = &d.log
+	rc.MOTD = func() string { return *d.motd.Load() }
+	d.loadMOTD()
+	if d.cfg.PasswordFile != "" {
+		d.password.Store(&d.cfg.password)
+		rc.Password = func() string { return *d.password.Load() }
+	}
+	if err := d.openHistory(ctx, &rc); err != nil {
+		return nil, err
+	}
+	d.unclaimed(rc.State.Accounts)
+	d.relay = relay.New(rc)
+	listeners, err := d.listen(ctx)
+	if err == nil && ctx.Err() != nil {
+		for _, l := range listeners {
+			_ = l.Close()
+		}
+		return nil, ctx.Err()
+	}
+	return listeners, err
 }
 
 // leanHeap lets garbage be half of what is in use, not as much again. Nothing is
@@ -211,7 +250,8 @@ func (d *daemon) stop(signals <-chan os.Signal) {
 // reload reads the files again. What cannot be read stays as it was.
 func (d *daemon) reload() {
 	d.notify.reloading()
-	if d.loadMOTD() {
+	motd, password := d.loadMOTD(), d.loadPassword()
+	if motd && password {
 		d.log.Info().Msg("files read again")
 	}
 	d.notify.send("READY=1")
@@ -229,5 +269,19 @@ func (d *daemon) loadMOTD() bool {
 		}
 	}
 	d.motd.Store(&text)
+	return true
+}
+
+// loadPassword reports whether the password is what its file holds.
+func (d *daemon) loadPassword() bool {
+	if d.cfg.PasswordFile == "" {
+		return true
+	}
+	password, err := d.cfg.readPassword()
+	if err != nil {
+		d.log.Error().Err(err).Msg("the password stays as it was")
+		return false
+	}
+	d.password.Store(&password)
 	return true
 }

@@ -10,6 +10,9 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/chatd/chatd/internal/name"
+	"github.com/chatd/chatd/internal/when"
 )
 
 // The types below are how values are written in variables. Their errors continue
@@ -124,6 +127,52 @@ func (h *hostName) UnmarshalText(text []byte) error {
 		return errors.New("is longer than 64 characters; write a shorter one")
 	}
 	*h = hostName(text)
+	return nil
+}
+
+// keep is how much is kept of each room: 90d,100000, or one of the two, or off.
+type keep struct {
+	Age   time.Duration // 0: any
+	Count int           // of messages; 0: any
+	Said  bool          // else it is the default
+}
+
+func (k *keep) UnmarshalText(text []byte) error {
+	age, count, err := when.Keep(string(text))
+	*k = keep{Age: age, Count: count, Said: true}
+	return err
+}
+
+// names are names of people, separated by commas: ana,bob. The word off is none.
+type names []string
+
+func (n *names) UnmarshalText(text []byte) error {
+	*n = nil
+	if isOff(text) {
+		return nil
+	}
+	seen := make(map[string]string) // by key
+	for part := range strings.SplitSeq(string(text), ",") {
+		if part = strings.TrimSpace(part); part == "" {
+			continue
+		}
+		one, err := name.Check(part)
+		switch {
+		case err != nil:
+			return fmt.Errorf("holds %s: %w", quoted(part), err)
+		case name.IsGuest(one):
+			return fmt.Errorf("holds %s, a name of guests, which nobody can register; write another one", one)
+		case seen[name.Key(one)] == one:
+			return fmt.Errorf("holds %s twice; remove one of the two", one)
+		case seen[name.Key(one)] != "":
+			return fmt.Errorf("holds %s and %s, which look alike and are one name; remove one of the two", seen[name.Key(one)], one)
+		}
+		seen[name.Key(one)] = one
+		*n = append(*n, one)
+	}
+	if len(*n) == 0 {
+		return errors.New("holds no name; write for example ana,bob")
+	}
 	return nil
 }
 

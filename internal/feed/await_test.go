@@ -52,7 +52,7 @@ func TestSendGoesAtTheReadersPace(t *testing.T) {
 				}
 			})
 			for i := range lines {
-				if err := o.Send(nil, 0, []byte(sendLine(i))); err != nil {
+				if err := o.Send(nil, Mark{}, []byte(sendLine(i))); err != nil {
 					t.Fatal(err)
 				}
 				if i%7 == 0 {
@@ -119,7 +119,7 @@ func TestAwaitEnds(t *testing.T) {
 		done, ended := make(chan struct{}), make(chan error)
 		go func() {
 			if i%2 == 0 {
-				ended <- o.Send(done, 0, big)
+				ended <- o.Send(done, Mark{}, big)
 			} else {
 				ended <- o.Flushed(done)
 			}

@@ -12,56 +12,92 @@ const resumeWithin = 64 << 10
 
 // cursor is an outlet's place in one feed.
 type cursor struct {
-	feed  *Feed
-	at    Place
-	until Place  // where to stop following
-	mask  uint32 // records with this tag are left out; 0: none
+	feed     *Feed
+	at       Place
+	leaveOut []uint32 // tags of records that are not shown; its elements never change
+	since    uint64   // the order that added it
+	end      *end     // nil: it goes on for ever
+	stop     uint64   // how many records lie before the place to which it may go now
+	hole     *hole    // the last gap told; nil: none was
 }
 
-// endless is the until of a cursor that goes on for ever.
-var endless = Place{Index: math.MaxUint64}
+// end is where a cursor stops, and the order that said so.
+type end struct {
+	Place
+	order uint64
+}
 
-// peekFeeds looks at each cursor once, at the one after the last one first.
-func (o *Outlet) peekFeeds() ([]byte, error) {
-	for left := len(o.cursors); left > 0; left-- {
+// until is how many records lie before the cursor's end.
+func (c *cursor) until() uint64 {
+	if c.end == nil {
+		return math.MaxUint64
+	}
+	return c.end.Index
+}
+
+// peekFeeds looks at each cursor once, at the one after the last one first. It
+// returns again if there is something else to look at before it goes on: a gap
+// notice in tail, or what had to wait for a cursor that has come to its end.
+func (o *Outlet) peekFeeds() (p []byte, again bool, err error) {
+	for range o.cursors {
 		if o.next >= len(o.cursors) {
 			o.next = 0
 		}
-		if o.early(o.next) {
-			o.next++
-			continue
-		}
-		o.viewed = o.next
 		c := &o.cursors[o.next]
-		p, err := o.peekCursor(c)
-		if c.at.Index >= c.until.Index && len(p) == 0 {
-			o.cursors = slices.Delete(o.cursors, o.next, o.next+1)
-			left = len(o.cursors) + 1 // one that had to wait may not have to now
+		o.viewed = o.next
+		p, err = o.peekCursor(c)
+		ended := len(p) == 0 && c.at.Index >= c.until()
+		if ended {
+			o.forget(o.next)
 		} else {
 			o.next++
 		}
-		if err != nil || len(p) > 0 || len(o.tail) > 0 {
-			return p, err
+		if err != nil || len(p) > 0 || ended || len(o.tail) > 0 {
+			return p, len(p) == 0, err
 		}
 	}
-	return nil, nil
+	return nil, false, nil
 }
 
-// early tells that the i-th cursor's ring is followed by an earlier one, which
-// has not come yet to where it stops: the outlet left the ring and came back.
-func (o *Outlet) early(i int) bool {
-	for _, c := range o.cursors[:i] {
-		if c.feed.ring == o.cursors[i].feed.ring {
-			return true
+// forget drops the i-th cursor, which is at its end.
+func (o *Outlet) forget(i int) {
+	o.cursors = slices.Delete(o.cursors, i, i+1)
+	o.mu.Lock()
+	o.limit()
+	o.mu.Unlock()
+}
+
+// limit sets how far each cursor may go for now. A cursor does not begin before
+// those have ended that were unfollowed before it was added, nor before lines that
+// were posted before and have to wait; and what the first such line waits for is
+// not gone past. None of these waits for anything that was ordered or posted
+// later, so all of it ends. The caller holds o.mu.
+func (o *Outlet) limit() {
+	before := uint64(math.MaxUint64) // the earliest order that something unfinished goes back to
+	if len(o.waits) > 0 {
+		before = o.waits[0].order
+	}
+	for i := range o.cursors {
+		if e := o.cursors[i].end; e != nil {
+			before = min(before, e.order)
 		}
 	}
-	return false
+	for i := range o.cursors {
+		switch c := &o.cursors[i]; {
+		case c.since > before:
+			c.stop = 0
+		case len(o.waits) > 0 && o.waits[0].concerns(c):
+			c.stop = min(c.until(), o.waits[0].after.Index)
+		default:
+			c.stop = c.until()
+		}
+	}
 }
 
 // peekCursor returns what the cursor's reader is to see next, or leaves a gap
 // notice in tail.
 func (o *Outlet) peekCursor(c *cursor) ([]byte, error) {
-	for c.at.Index < c.until.Index {
+	for c.at.Index < c.stop {
 		v, ok := c.feed.acquire(c.at)
 		if !ok {
 			if err := o.gap(c); err != nil || len(o.tail) > 0 {
@@ -73,8 +109,10 @@ func (o *Outlet) peekCursor(c *cursor) ([]byte, error) {
 			v.release()
 			break
 		}
-		v.to = v.from + uint32(min(uint64(v.to-v.from), c.until.Index-c.at.Index))
-		c.leaveOut(&v)
+		v.to = v.from + uint32(min(uint64(v.to-v.from), c.stop-c.at.Index))
+		if len(c.leaveOut) > 0 {
+			v.narrow(c.leaveOut)
+		}
 		if p := v.bytes(); len(p) > 0 {
 			o.view = v
 			return p, nil
@@ -85,28 +123,41 @@ func (o *Outlet) peekCursor(c *cursor) ([]byte, error) {
 	return nil, nil
 }
 
-// leaveOut narrows v to its first run of records that the reader is to see.
-func (c *cursor) leaveOut(v *view) {
-	if c.mask == 0 {
+// narrow cuts v down to its first run of records that carry none of the tags.
+func (v *view) narrow(tags []uint32) {
+	if len(tags) == 1 {
+		v.narrowOne(tags[0])
 		return
 	}
-	marks := v.seg.marks[:v.to]
-	for v.from < v.to && marks[v.from].tag == c.mask {
-		v.from++
+	marks, i := v.seg.marks[:v.to], v.from
+	for i < v.to && slices.Contains(tags, marks[i].tag) {
+		i++
 	}
-	for i := v.from; i < v.to; i++ {
-		if marks[i].tag == c.mask {
-			v.to = i
-			return
-		}
+	v.from = i
+	for i < v.to && !slices.Contains(tags, marks[i].tag) {
+		i++
 	}
+	v.to = i
+}
+
+// narrowOne is narrow for one tag.
+func (v *view) narrowOne(tag uint32) {
+	marks, i := v.seg.marks[:v.to], int(v.from)
+	for i < len(marks) && marks[i].tag == tag {
+		i++
+	}
+	v.from = uint32(i)
+	for i < len(marks) && marks[i].tag != tag {
+		i++
+	}
+	v.to = uint32(i)
 }
 
 // gap moves a cursor whose place is gone to one near the head.
 func (o *Outlet) gap(c *cursor) error {
 	to := c.feed.near(resumeWithin)
-	if c.until.Index < to.Index {
-		to = c.until
+	if c.end != nil && c.end.Index < to.Index {
+		to = c.end.Place
 	}
 	missing := to.Ordinal - c.at.Ordinal
 	if missing > 0 {
@@ -115,6 +166,7 @@ func (o *Outlet) gap(c *cursor) error {
 		}
 		o.tail = c.feed.format.Gap(nil, Gap{Missing: missing, First: c.at.Seq + 1, Last: to.Seq})
 		o.skipped.Add(missing)
+		c.hole = &hole{c.at, to}
 	}
 	c.at = to
 	return nil
@@ -157,72 +209,4 @@ func (v *view) cut(end uint32) uint32 {
 		}
 	}
 	return lo
-}
-
-// obey carries out the orders that others left.
-func (o *Outlet) obey() {
-	o.mu.Lock()
-	o.ordered.Store(false)
-	orders := o.orders
-	o.orders = nil
-	o.mu.Unlock()
-	for _, do := range orders {
-		do()
-	}
-}
-
-// order has do run by the holder of the turn, between two records.
-func (o *Outlet) order(do func()) {
-	o.mu.Lock()
-	o.orders = append(o.orders, do)
-	o.ordered.Store(true)
-	o.mu.Unlock()
-	o.Flush()
-}
-
-// Follow adds f to the feeds that are written, from the place from on, leaving
-// out records that carry mask if that is not 0. Lines posted before come first,
-// if they need not wait for records.
-func (o *Outlet) Follow(f *Feed, from Place, mask uint32) {
-	o.order(func() {
-		if len(o.cursors) == 0 {
-			o.after.Store(0) // what lines waited for was in another ring
-		}
-		o.cursors = append(o.cursors, cursor{f, from, endless, mask})
-	})
-}
-
-// Switch goes on in the feed to where it leaves off in the feed from, which is of
-// the same ring.
-func (o *Outlet) Switch(from, to *Feed) {
-	o.order(func() {
-		for i := range o.cursors {
-			if c := &o.cursors[i]; c.feed == from {
-				c.feed = to
-				c.at.Offset = to.At(c.at.Index).Offset
-			}
-		}
-	})
-}
-
-// Mask changes which records of f are left out from here on.
-func (o *Outlet) Mask(f *Feed, mask uint32) {
-	o.order(func() {
-		for i := range o.cursors {
-			if o.cursors[i].feed == f {
-				o.cursors[i].mask = mask
-			}
-		}
-	})
-}
-
-// Unfollow writes no more of f than what lies before until.
-func (o *Outlet) Unfollow(f *Feed, until Place) {
-	o.order(func() {
-		for i := range o.cursors {
-			if c := &o.cursors[i]; c.feed == f && until.Index < c.until.Index {
-				c.until = until
-			}
-		}
-	})
 }

@@ -14,6 +14,10 @@
 //     follows, its mailbox of private lines, and the turn. Whoever has something
 //     for the connection tries to become its writer; an outlet whose [Sink] is
 //     full gets a goroutine until it is not, and costs others nothing meanwhile.
+//   - A [Mark] is a place in a ring that private lines wait for. So what is posted
+//     and what is followed and unfollowed stand in one order on the connection,
+//     however slowly it is read: who moves reads the end of the one ring, the lines
+//     posted in between, and then the other.
 //
 // The package knows nothing of chat: what a record means and how it looks is the
 // business of the functions in a Format.

@@ -38,7 +38,11 @@ type Outlet struct {
 	sink Sink
 	fail func(error) // called once, by any goroutine, and must not wait
 
-	turn Turn
+	// Set by anyone, to tell who writes, or is to write.
+	turn    Turn
+	posted  atomic.Bool // the mailbox holds something
+	ordered atomic.Bool // there are orders
+	waited  atomic.Bool // somebody listens to news
 
 	// Owned by the holder of the turn.
 	cursors []cursor
@@ -47,21 +51,18 @@ type Outlet struct {
 	tail    []byte    // bytes that must leave before anything else
 	view    view      // what peek returned, if it is not tail
 	viewed  int       // the cursor it belongs to
+	obeyed  uint64    // orders carried out
 
 	// Read by anyone, written by the holder of the turn.
 	written atomic.Uint64 // bytes the sink has taken
 	skipped atomic.Uint64 // counted records told as gaps
 	parked  atomic.Int64  // when the sink was found full, ns since 1970; 0: it is not
 
-	after   atomic.Uint64 // the records that come before the mailbox, of the first cursor
-	posted  atomic.Bool   // the mailbox holds something
-	ordered atomic.Bool   // there are orders
-
-	waited atomic.Bool // somebody listens to news
-
-	mu      sync.Mutex
+	mu      sync.Mutex // guards the next four
 	mailbox []byte
+	waits   []wait         // what parts of the mailbox wait for, in their order
 	orders  []func()       // run by the holder of the turn, between records
+	made    uint64         // orders, so far
 	news    chan struct{}  // capacity 1, never closed: look again
 	drains  sync.WaitGroup // goroutines in drain
 }
@@ -120,6 +121,7 @@ func (o *Outlet) park() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.turn.closed() {
+		o.turn.release()
 		return
 	}
 	o.drains.Add(1)
@@ -143,15 +145,16 @@ func (o *Outlet) drain() {
 	}
 }
 
-// end keeps the turn for good.
+// end gives the turn back for good: nobody takes it any more.
 func (o *Outlet) end(err error) {
 	if o.close() {
 		o.fail(err)
 	}
+	o.turn.release()
 }
 
-// peek returns what must leave next: the rest of what was begun, the mailbox,
-// the feeds; nothing if nothing is due. took must follow.
+// peek returns what must leave next: the rest of what was begun, the lines that
+// need not wait, the feeds; nothing if nothing is due. took must follow.
 func (o *Outlet) peek() ([]byte, error) {
 	for {
 		switch {
@@ -163,20 +166,15 @@ func (o *Outlet) peek() ([]byte, error) {
 			o.obey() // at once, though lines may have to wait: an end is an end
 			continue
 		}
-		posted := o.posted.Load()
-		if posted && !o.owes() {
-			o.collect()
+		if o.posted.Load() && o.collect() {
 			continue
 		}
-		p, err := o.peekFeeds()
+		p, again, err := o.peekFeeds()
 		if err != nil || len(p) > 0 {
 			return p, err
 		}
-		if len(o.tail) == 0 {
-			if !posted {
-				return nil, nil
-			}
-			o.collect() // what was to come first does not come
+		if !again && !(o.posted.Load() && o.collect()) {
+			return nil, nil
 		}
 	}
 }

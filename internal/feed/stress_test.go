@@ -188,9 +188,9 @@ func stress(t *testing.T, network string, conns, messages int) {
 				t.Errorf("outlet %d: %v", i, err)
 			}
 		})
-		s.out.Follow(feeds[0][0], Place{}, 0)
+		s.out.Follow(feeds[0][0], Place{}, nil)
 		if s.both {
-			s.out.Follow(feeds[1][0], Place{}, 0)
+			s.out.Follow(feeds[1][0], Place{}, nil)
 		}
 		readers.Go(func() {
 			s.err = s.reader.read()

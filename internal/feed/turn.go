@@ -73,4 +73,7 @@ func (t *Turn) close() (first bool) { return t.word.Or(closed)&closed == 0 }
 // free tells that nobody writes and nobody left word.
 func (t *Turn) free() bool { return t.word.Load() == 0 }
 
+// held tells that somebody writes.
+func (t *Turn) held() bool { return t.word.Load()&owned != 0 }
+
 func (t *Turn) closed() bool { return t.word.Load()&closed != 0 }

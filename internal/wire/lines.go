@@ -26,6 +26,7 @@ type Lines struct {
 	cr   bool   // the last byte was a CR that ended a line: an LF or NUL now belongs to it
 	cut  bool
 	crlf bool
+	lf   bool // a line ended with LF alone
 }
 
 // Next takes bytes from chunk up to the first line end, or up to where a line
@@ -49,6 +50,7 @@ func (l *Lines) Next(chunk []byte) (line, rest []byte, ok bool) {
 	window := chunk[:min(len(chunk), room+1)]
 	if n := lineEnd(window); n >= 0 {
 		l.cr = chunk[n] == '\r'
+		l.lf = l.lf || !l.cr
 		rest = chunk[n+1:]
 		if l.cr && len(rest) > 0 {
 			rest = l.swallow(rest)
@@ -94,6 +96,10 @@ func (l *Lines) Pending() int { return len(l.held) }
 // CRLF tells whether a line that ended with CR LF or CR NUL was seen, which is
 // how telnet and Windows clients end theirs.
 func (l *Lines) CRLF() bool { return l.crlf }
+
+// AllCRLF tells whether there were such lines and none that ended with LF alone:
+// the client is telnet, though it may never have sent a command.
+func (l *Lines) AllCRLF() bool { return l.crlf && !l.lf }
 
 // Cut tells whether the line returned last is a piece of a line that was too
 // long, and more of it follows.

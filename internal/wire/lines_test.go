@@ -255,3 +255,21 @@ func BenchmarkLines(b *testing.B) {
 		})
 	}
 }
+
+func TestAllCRLF(t *testing.T) {
+	for stream, want := range map[string]bool{
+		"": false, "a": false, "a\r\n": true, "a\r\nb\r\n": true, "a\r\x00": true,
+		"a\n": false, "a\r\nb\n": false, "b\na\r\n": false,
+	} {
+		l := Lines{Max: 64}
+		for rest := []byte(stream); ; {
+			var ok bool
+			if _, rest, ok = l.Next(rest); !ok {
+				break
+			}
+		}
+		if got := l.AllCRLF(); got != want {
+			t.Errorf("%q: %v", stream, got)
+		}
+	}
+}

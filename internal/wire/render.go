@@ -7,10 +7,12 @@ type Kind uint8
 
 // The kinds of entries, and how they look on a text connection.
 const (
-	Say    Kind = iota // 12:00 alice: hello
-	Act                // 12:00 * alice waves
-	Notice             // * alice joined
-	Day                // * Friday 20 November 2026
+	Say      Kind = iota // 12:00 alice: hello
+	Act                  // 12:00 * alice waves
+	Topic                // 12:00 * alice set the topic: tea
+	Announce             // 12:00 * alice to everyone: back in five minutes
+	Notice               // * alice joined
+	Day                  // * Friday 20 November 2026
 )
 
 // Text renders entries for people who read lines. No text of a person can look
@@ -36,6 +38,16 @@ func (t *Text) Append(dst []byte, kind Kind, at int64, name, text []byte) []byte
 	case Act:
 		dst = AppendLabel(append(t.appendStamp(dst, at), "* "...), name)
 		dst = AppendText(append(dst, ' '), text)
+	case Topic:
+		dst = AppendLabel(append(t.appendStamp(dst, at), "* "...), name)
+		if len(text) == 0 {
+			dst = append(dst, " took the topic away"...)
+			break
+		}
+		dst = AppendText(append(dst, " set the topic: "...), text)
+	case Announce:
+		dst = AppendLabel(append(t.appendStamp(dst, at), "* "...), name)
+		dst = AppendText(append(dst, " to everyone: "...), text)
 	case Day:
 		dst = time.Unix(0, at).In(t.Zone).AppendFormat(append(dst, "* "...), "Monday 2 January 2006")
 	default:

@@ -24,7 +24,9 @@ const (
 // Telnet options.
 const (
 	// Binary is TRANSMIT-BINARY (RFC 856).
-	Binary     = 0
+	Binary = 0
+	// Echo is ECHO (RFC 857): WILL ECHO has the client not show what is typed.
+	Echo       = 1
 	timingMark = 6 // RFC 860
 )
 
@@ -189,6 +191,9 @@ func (t *Telnet) Reply(dst []byte) []byte {
 
 // Active tells whether an IAC was seen: whether the client is telnet.
 func (t *Telnet) Active() bool { return t.active }
+
+// Does tells whether this side uses option, as both have agreed.
+func (t *Telnet) Does(option byte) bool { return t.neg != nil && t.neg.us.get(option) == yes }
 
 // Will asks the client to accept (on) or to end this side's use of option, and
 // appends to dst what has to be sent for it now, after the replies that are

@@ -16,11 +16,17 @@ func (e *RefusedError) Error() string { return e.Reason }
 
 // admit makes nc a session, or says why not.
 func (s *Server) admit(nc net.Conn, key roomKey) (*session, error) {
-	address := s.addressOf(nc)
+	ip := addrOf(nc)
+	address := addressOf(ip)
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
 		return nil, &RefusedError{endStopping.last}
+	}
+	// Who is banned from now on is on the list of sessions, or refused.
+	if err := s.unwelcome(ip); err != nil {
+		s.mu.Unlock()
+		return nil, err
 	}
 	if most := s.cfg.MaxPerAddress; most > 0 && address.IsValid() && s.perAddr[address] >= most {
 		s.mu.Unlock()
@@ -111,19 +117,38 @@ func (s *Server) forget(sess *session) {
 	}
 }
 
-// addressOf is what counts as nc's address: of IPv6 the /64, of a Unix socket
-// nothing.
-func (s *Server) addressOf(nc net.Conn) netip.Prefix {
+// unwelcome is why nobody, or nobody from an address, is let in. Who has no address
+// is on this machine: so an operator can come in and open a closed server again.
+func (s *Server) unwelcome(ip netip.Addr) error {
+	if s.shut.Load() && ip.IsValid() {
+		return &RefusedError{"this chat takes no newcomers just now; come back later"}
+	}
+	if s.sanctions.none() {
+		return nil
+	}
+	now := s.clock()
+	if n, holds := s.sanctions.holding(false, "", ip, now); holds {
+		return &RefusedError{"your address is banned " + n.sentence(now)}
+	}
+	return nil
+}
+
+// addrOf is nc's address; invalid if it has none, as on a Unix socket.
+func addrOf(nc net.Conn) netip.Addr {
 	tcp, ok := nc.RemoteAddr().(*net.TCPAddr)
 	if !ok {
-		return netip.Prefix{}
+		return netip.Addr{}
 	}
-	a := tcp.AddrPort().Addr().Unmap().WithZone("")
+	return tcp.AddrPort().Addr().Unmap().WithZone("")
+}
+
+// addressOf is what counts as one address: of IPv6 the /64, of a Unix socket nothing.
+func addressOf(ip netip.Addr) netip.Prefix {
 	bits := 32
-	if a.Is6() {
+	if ip.Is6() {
 		bits = 64
 	}
-	p, _ := a.Prefix(bits)
+	p, _ := ip.Prefix(bits)
 	return p
 }
 

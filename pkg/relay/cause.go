@@ -18,6 +18,8 @@ type cause struct {
 	// dead: nobody is there to read, or reads. What is unread or unsent is
 	// given up.
 	dead bool
+	// drops: what it has sent and nobody has read is not said.
+	drops bool
 }
 
 var (
@@ -27,6 +29,8 @@ var (
 	endLost       = &cause{log: "connection lost", how: "is gone (connection lost)", dead: true}
 	endStalled    = &cause{log: "stalled", how: "is gone (stopped reading)", dead: true}
 	endBehind     = &cause{log: "fell off the feed", dead: true}
+	endTakenOver  = &cause{log: "taken over", how: "left (taken over)", last: "another connection of yours has taken over; goodbye"}
+	endDenied     = &cause{log: "wrong password", last: "that is not the password; goodbye"}
 	endFull       = &cause{log: "made room for others", last: "the server is full and you have not said anything yet; come back in a minute"}
 	endStopping   = &cause{log: "server stopping", last: "chatd is shutting down"}
 	endServing    = &cause{log: "listener closed", how: "left", last: "chatd no longer serves this address"}

@@ -127,6 +127,7 @@ func openPort(t *testing.T, cfg relay.Config) *port {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	p := &port{Server: relay.New(cfg), unix: filepath.Join(dir, "chat.sock")}
+	relay.Unrecognised(p.Server)
 	var serving sync.WaitGroup
 	t.Cleanup(func() {
 		if err := p.Shutdown(context.Background()); err != nil {

@@ -3,7 +3,7 @@ package relay
 import (
 	"errors"
 	"fmt"
-	"strconv"
+	"slices"
 	"strings"
 
 	"github.com/chatd/chatd/internal/name"
@@ -13,13 +13,19 @@ import (
 
 // command is one thing a person can ask for. Help is printed from the table.
 type command struct {
-	name string
-	args string // as shown in help
-	help string
-	// run does it. An advice it returns is for the person, any other error for
-	// the log.
+	name  string
+	args  string // as shown in help
+	help  string // one sentence or two, as /help NAME shows them
+	group group
+	// run does it. An advice it returns is for the person, errUsage has them told
+	// what to type, any other error is for the log.
 	run func(s *session, args string) error
 }
+
+func (c *command) usage() string { return strings.TrimSpace("/" + c.name + " " + c.args) }
+
+// errUsage is what a command returns whose arguments say nothing it can do.
+var errUsage = errors.New("usage")
 
 // advice is an error that a person may read: what is wrong, and what to do.
 type advice string
@@ -30,16 +36,44 @@ func advise(format string, args ...any) error { return advice(fmt.Sprintf(format
 
 func commandTable() []command {
 	return []command{
-		{"help", "", "this list", (*session).help},
-		{"nick", "NAME", "take another name", (*session).nick},
-		{"who", "", "who is here", (*session).who},
-		{"msg", "NAME TEXT", "say something to one person only; it is not kept", (*session).message},
-		{"me", "TEXT", "say what you do", (*session).act},
-		{"last", "[N]", "show the last N messages again, 20 if N is left out", (*session).last},
-		{"show", "N or N-M", "show messages by their number", (*session).show},
-		{"echo", "on|off", "whether your own lines come back to you", (*session).echo},
-		{"quit", "", "leave", (*session).quit},
-		{"bot", "[NAME]", "as the first line: a program that wants no greeting", (*session).bot},
+		{"help", "[COMMAND]", "the commands there are, or what one of them does", talking, (*session).help},
+		{"msg", "NAME TEXT", "say something to one person only, in whatever room; it is not kept", talking, (*session).message},
+		{"me", "TEXT", "say what you do", talking, (*session).act},
+		{"away", "[TEXT]", "say that you are away, and why; without a text you are back", talking, (*session).away},
+		{"who", "", "who is here", talking, (*session).who},
+		{"bot", "[NAME]", "as the first line: a program that wants no greeting, and perhaps has a name", talking, (*session).bot},
+		{"quit", "", "leave", talking, (*session).quit},
+		{"join", "ROOM [PASSWORD]", "go to another room; if there is none of that name it is made", aboutRooms, (*session).joinRoom},
+		{"leave", "", "go back to the room where everyone begins", aboutRooms, (*session).leaveRoom},
+		{"rooms", "", "the rooms there are, with the people in them; those that are locked are listed for those who may enter", aboutRooms, (*session).rooms},
+		{"topic", "[TEXT]", "what this room is about: without a text it is shown, - takes it away", aboutRooms, (*session).setTopic},
+		{"invite", "NAME", "call somebody here, also into a locked room", aboutRooms, (*session).invite},
+		{"lock", "[PASSWORD]", "let nobody into this room but with the password or an invitation; your name has to be registered", aboutRooms, (*session).lock},
+		{"unlock", "", "let everybody in again", aboutRooms, (*session).unlock},
+		{"nick", "NAME", "take another name", aboutNames, (*session).nick},
+		{"register", "", "make your name yours; you are asked for a password", aboutNames, (*session).register},
+		{"login", "[NAME]", "take a name that is yours; you are asked for its password", aboutNames, (*session).logIn},
+		{"resume", "CODE", "take the seat again that you left, or lost: your name, your room, and what was said there since; the greeting says the code", aboutNames, (*session).resume},
+		{"takeover", "", "end your own other connection and take its name", aboutNames, (*session).takeover},
+		{"whois", "NAME", "who somebody is", aboutNames, (*session).whois},
+		{"last", "[N|TIME]", "show the last N messages again, 20 if N is left out, or those since a time such as 14:30", aboutHistory, (*session).last},
+		{"show", "N|N-M", "show messages by their number", aboutHistory, (*session).show},
+		{"search", "WORDS", "show the last messages with all of these words", aboutHistory, (*session).search},
+		{"pair", "[CODE|off]", "have what is said appear in another window, so that what you type is not torn; it shows the code to type there as the first line", aboutScreen, (*session).pair},
+		{"echo", "on|off", "whether your own lines come back to you", aboutScreen, (*session).echo},
+		{"ignore", "[NAME]", "see no more of what somebody says; once more ends that, and without a name those you ignore are listed", aboutScreen, (*session).ignore},
+		{"quiet", "on|off", "whether you are spared who joins and leaves", aboutScreen, (*session).quiet},
+		{"bell", "on|off", "whether your terminal rings when somebody says your name", aboutScreen, (*session).setBell},
+		{"kick", "NAME [REASON]", "send somebody away", operators, (*session).kick},
+		{"ban", "NAME|ADDRESS[/BITS] [TIME] [REASON]", "send somebody away and keep them away, for an hour or a time such as 10m, 7d or forever; an IPv6 address stands for its /64", operators, (*session).ban},
+		{"unban", "NAME|ADDRESS[/BITS]|#N", "let somebody come again; /bans says the numbers", operators, (*session).unban},
+		{"mute", "NAME|ADDRESS[/BITS] [TIME] [REASON]", "let somebody only read, for an hour or a time such as 10m, 7d or forever", operators, (*session).mute},
+		{"unmute", "NAME|ADDRESS[/BITS]|#N", "let somebody speak again; /bans says the numbers", operators, (*session).unmute},
+		{"bans", "", "who is banned or muted, by whom, for how long and why", operators, (*session).bans},
+		{"forget", "NAME", "delete all that somebody has said, in every room, for good", operators, (*session).forget},
+		{"announce", "TEXT", "say something in every room", operators, (*session).announce},
+		{"close", "", "turn newcomers away, but those on a Unix socket", operators, (*session).closeDoor},
+		{"open", "", "let newcomers in again", operators, (*session).openDoor},
 	}
 }
 
@@ -47,18 +81,22 @@ func commandTable() []command {
 func (s *session) command(line string) {
 	word, args, _ := strings.Cut(line[1:], " ")
 	args = strings.TrimSpace(args)
-	for _, c := range s.srv.commands {
-		if c.name != strings.ToLower(word) {
+	wanted := strings.ToLower(word)
+	for i := range s.srv.commands {
+		c := &s.srv.commands[i]
+		if c.name != wanted {
 			continue
 		}
-		err := c.run(s, args)
-		var a advice
-		switch {
-		case errors.As(err, &a):
-			s.tell(a.Error())
-		case err != nil:
-			s.srv.log.Error().Err(err).Uint32("id", s.id).Str("command", c.name).Msg("a command failed")
-			s.tell("/" + c.name + " failed; try again later")
+		if c.group == operators && !s.operator() {
+			s.tell("/" + c.name + " is for operators; nothing was done")
+			return
+		}
+		switch err := c.run(s, args); {
+		case err == nil:
+		case errors.Is(err, errUsage):
+			s.tell("write " + c.usage())
+		default:
+			s.finished(fmt.Errorf("/%s: %w", c.name, err))
 		}
 		return
 	}
@@ -73,15 +111,17 @@ func (s *session) command(line string) {
 	s.tell(text)
 }
 
-func (s *session) help(string) error {
-	var out []byte
-	for _, c := range s.srv.commands {
-		usage := strings.TrimSpace("/" + c.name + " " + c.args)
-		out = append(out, s.line(fmt.Sprintf("%-16s %s", usage, c.help))...)
+// finished tells what came of something asked for, if that was not plain to see.
+func (s *session) finished(err error) {
+	var a advice
+	switch {
+	case err == nil:
+	case errors.As(err, &a):
+		s.tell(a.Error())
+	default:
+		s.srv.log.Error().Err(err).Uint32("id", s.id).Msg("a command failed")
+		s.tell("that failed; try again later")
 	}
-	out = append(out, s.line(fmt.Sprintf("%-16s %s", "//TEXT", "say a text that begins with a slash"))...)
-	s.answer(out)
-	return nil
 }
 
 func (s *session) nick(args string) error {
@@ -98,27 +138,19 @@ func (s *session) nick(args string) error {
 	if name.IsGuest(wanted) {
 		return advise("%s is a name for guests; choose another", wanted)
 	}
-	if taken, ok := s.srv.names.claim(s, s.name, wanted); !ok {
-		if taken == wanted {
-			return advise("%s is taken; try /nick %s", wanted, s.freeName(wanted))
+	if a, ok := s.srv.accounts.named(wanted); ok && a.Key != s.account() {
+		if a.Name != wanted {
+			return advise("that name looks like %s, which is registered; try /nick %s", a.Name, s.freeName(wanted))
 		}
-		return advise("that name looks like %s, who is here; try /nick %s", taken, s.freeName(wanted))
+		return advise("%s is registered; /login %s if it is yours, or try /nick %s", wanted, wanted, s.freeName(wanted))
 	}
-	was := s.name
-	s.name, s.label = wanted, []byte(wanted)
-	r, m := s.room, s.member
-	if !s.present {
-		s.appear()
-		return nil
-	}
-	s.do(func() { r.rename(m, was, wanted) })
-	return nil
+	return s.takeName(wanted)
 }
 
 // freeName is a name like wanted that nobody has.
 func (s *session) freeName(wanted string) string {
 	for _, suffix := range []string{"_", "__", "-2", "-3", "-4"} {
-		if n, err := name.Check(wanted + suffix); err == nil && s.srv.names.free(n) {
+		if n, err := name.Check(wanted + suffix); err == nil && s.srv.names.free(n) && !s.srv.accounts.has(n) {
 			return n
 		}
 	}
@@ -161,7 +193,7 @@ func (c census) String() string {
 
 // census asks the broadcaster who is in the session's room.
 func (s *session) census(most int) (census, bool) {
-	r := s.room
+	r := s.here.room
 	var c census
 	if !r.call(s.done, func() { c = r.census(most) }) {
 		return census{}, false // c may still be written
@@ -172,7 +204,7 @@ func (s *session) census(most int) (census, bool) {
 func (s *session) message(args string) error {
 	to, text, _ := strings.Cut(args, " ")
 	if text = strings.TrimSpace(text); text == "" {
-		return advice("write /msg NAME TEXT")
+		return errUsage
 	}
 	other, as := s.srv.names.find(to)
 	if other == nil {
@@ -181,11 +213,21 @@ func (s *session) message(args string) error {
 	if other == s {
 		return advice("that is you; not delivered")
 	}
-	s.settle() // what was said to all before comes first
-	if !other.out.PostAfter(s.settled.Load(), other.direct(s.name+" to you", text)) {
+	if err := s.muted("not delivered"); err != nil {
+		return err
+	}
+	if other.ignores(s.name, s.tag) {
+		return advise("%s does not want to hear you; not delivered", as)
+	}
+	// What was said to all before comes first.
+	on := other.screen()
+	if !on.out.PostAfter(s.settle(), on.direct(s.name+" to you", text)) {
 		return advise("%s is not reading; not delivered", as)
 	}
 	s.answer(s.direct("you to "+as, text))
+	if why := s.srv.names.away(as); why != "" {
+		return advise("%s is away: %s", as, why)
+	}
 	return nil
 }
 
@@ -199,27 +241,40 @@ func (s *session) direct(who, text string) []byte {
 
 func (s *session) act(args string) error {
 	if args == "" {
-		return advice("write /me TEXT")
+		return errUsage
 	}
 	s.say(wire.Act, []byte(args))
 	return nil
 }
 
 func (s *session) echo(args string) error {
-	r, m := s.room, s.member
-	var tag uint32
 	switch strings.ToLower(args) {
 	case "on":
+		s.see(s.tag)
+		return advice("your own lines come back")
 	case "off":
-		tag = s.id
-	default:
-		return advice("write /echo on or /echo off")
-	}
-	s.do(func() { r.remask(m, tag) })
-	if tag != 0 {
+		if !slices.Contains(s.unseen, s.tag) {
+			s.unsee(s.tag)
+		}
 		return advice("your own lines no longer come back")
 	}
-	return advice("your own lines come back")
+	return errUsage
+}
+
+// unsee leaves out what carries one of the tags, from here on, in every room.
+func (s *session) unsee(tags ...uint32) {
+	s.remask(append(slices.Clip(s.unseen), tags...))
+}
+
+// see ends unsee.
+func (s *session) see(tags ...uint32) {
+	s.remask(slices.DeleteFunc(slices.Clone(s.unseen), func(t uint32) bool { return slices.Contains(tags, t) }))
+}
+
+func (s *session) remask(tags []uint32) {
+	s.unseen = tags
+	m := s.here
+	s.do(func() { m.room.remask(m, tags) })
 }
 
 // bot comes too late to be spared the greeting, or open has seen to that.
@@ -233,62 +288,4 @@ func (s *session) bot(args string) error {
 func (s *session) quit(string) error {
 	s.end(endQuit)
 	return nil
-}
-
-func (s *session) last(args string) error {
-	n := 20
-	if args != "" {
-		var err error
-		if n, err = strconv.Atoi(args); err != nil || n < 1 {
-			return advice("write /last or /last N, with N the number of messages")
-		}
-	}
-	j := s.room.journal
-	from := j.ring.Back(n)
-	head := j.ring.Head()
-	switch count := head.Index - from.Index; {
-	case count == 0:
-		return advice("nothing has been said yet")
-	case count < uint64(n):
-		s.tell(fmt.Sprintf("the last %s, all that are kept:", plural(count, "message")))
-	default:
-		s.tell(fmt.Sprintf("the last %s:", plural(count, "message")))
-	}
-	s.replay(j, from, head.Seq)
-	return nil
-}
-
-func (s *session) show(args string) error {
-	a, b, isRange := strings.Cut(strings.ReplaceAll(strings.ReplaceAll(args, "–", "-"), "#", ""), "-")
-	if !isRange {
-		b = a
-	}
-	first, err1 := strconv.ParseUint(strings.TrimSpace(a), 10, 64)
-	last, err2 := strconv.ParseUint(strings.TrimSpace(b), 10, 64)
-	if err1 != nil || err2 != nil || first == 0 || last < first {
-		return advice("write /show N or /show N-M, with the numbers of messages")
-	}
-	j := s.room.journal
-	newest := j.ring.Head().Seq
-	switch oldest := j.oldest(); {
-	case first > newest:
-		return advise("the newest message is #%d", newest)
-	case last < oldest:
-		return advise("messages before #%d are no longer kept", oldest)
-	case first < oldest:
-		s.tell(fmt.Sprintf("messages before #%d are no longer kept; the rest:", oldest))
-	case first == min(last, newest):
-		s.tell(fmt.Sprintf("message #%d:", first))
-	default:
-		s.tell(fmt.Sprintf("messages #%d–#%d:", first, min(last, newest)))
-	}
-	s.replay(j, j.ring.Seek(first), min(last, newest))
-	return nil
-}
-
-func plural(n uint64, unit string) string {
-	if n == 1 {
-		return "1 " + unit
-	}
-	return fmt.Sprintf("%d %ss", n, unit)
 }

@@ -58,7 +58,7 @@ func FuzzCommand(f *testing.F) {
 		ours, theirs := pipe.New()
 		served := make(chan error, 1)
 		go func() { served <- s.ServeConn(context.Background(), theirs) }()
-		if _, err := ours.Write([]byte("/bot\n" + string(line) + "\n/quit\n")); err != nil {
+		if _, err := ours.Write([]byte("/bot\n" + string(line) + "\n\n/quit\n")); err != nil {
 			t.Fatal(err)
 		}
 		got, err := io.ReadAll(ours)

@@ -30,6 +30,24 @@ type Config struct {
 	// History is how many lines a newcomer is shown. Default 20; less than 0:
 	// none.
 	History int
+	// Keep bounds what is kept of what is said in each room. Without a Journal the
+	// default is 10,000 messages; with one it says what that one does.
+	Keep Keep
+	// Journal keeps what is said. The server uses it alone, and does not close it.
+	// Default: memory, until the server stops.
+	Journal Journal
+	// Registry keeps what else outlives a restart: accounts, bans, topics, locks.
+	// Default: nothing does.
+	Registry Registry
+	// State is what is known from before: what Journal and Registry hold. See
+	// LoadState.
+	State State
+	// Password returns what every newcomer must know, or nothing. It is called for
+	// each and must be safe for concurrent use. Raw listeners do not ask. Default:
+	// nobody is asked.
+	Password func() string
+	// Operators are registered names that may moderate.
+	Operators []string
 	// LogMemory bounds the bytes that all rooms hold together for those who are
 	// behind. Default 64 MiB.
 	LogMemory int64
@@ -77,6 +95,9 @@ func (c Config) withDefaults() Config {
 	def(&c.Room, "lobby")
 	def(&c.Zone, time.Local)
 	def(&c.History, 20)
+	if c.Journal == nil {
+		def(&c.Keep.Count, memoryMessages)
+	}
 	def(&c.LogMemory, 64<<20)
 	def(&c.MaxClients, max(descriptorLimit()-64, descriptorLimit()/2))
 	def(&c.MaxPerAddress, 64)

@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/chatd/chatd/internal/name"
 	"github.com/chatd/chatd/internal/pipe"
 	"github.com/chatd/chatd/internal/talk"
 	"github.com/chatd/chatd/pkg/relay"
@@ -76,7 +77,7 @@ var venues = []venue{
 	{"tcp", overTCP, talk.Plain},
 	{"unix", overUnix, talk.Plain},
 	{"telnet", overTCP, talk.Telnet},
-	{"crlf", overTCP, talk.CRLF},
+	{"crlf", overTCP, newSilent},
 	{"drip", dripping(overTCP), talk.Plain},
 }
 
@@ -85,11 +86,13 @@ var simulated = []venue{
 	{"simulated", overPipe, talk.Plain},
 	{"sip", sipping, talk.Plain},
 	{"telnet-sip", sipping, talk.Telnet},
-	{"crlf-sip", sipping, talk.CRLF},
+	{"crlf-sip", sipping, newSilent},
 }
 
 func (v venue) play(t *testing.T, s *talk.Script) {
 	srv := relay.New(settings(t, s))
+	relay.Unrecognised(srv)
+	relay.Foreseeable(srv)
 	stage := v.open(t, srv)
 	stage.Client = v.client
 	if err := stage.Play(s); err != nil {
@@ -122,12 +125,33 @@ func settings(t *testing.T, s *talk.Script) relay.Config {
 			cfg.History = number(value)
 		case "maxline":
 			cfg.MaxLine = number(value)
+		case "accounts": // all with the same password
+			for _, n := range strings.Fields(value) {
+				cfg.State.Accounts = append(cfg.State.Accounts, account(n))
+			}
+		case "kept": // as with a journal on disk
+			cfg.Journal = relay.NewMemory(cfg.Keep)
+		case "operators":
+			cfg.Operators = strings.Fields(value)
 		default:
 			t.Fatalf("%s: there is no setting %q", s.Name, key)
 		}
 	}
 	return cfg
 }
+
+// account is a registered name. The hash of its password costs as little as one may:
+// there are many conversations.
+func account(n string) relay.Account {
+	return relay.Account{Name: n, Key: name.Key(n), Hash: cheapHash, Made: registered, Seen: registered}
+}
+
+const (
+	password  = relay.CheapPassword
+	cheapHash = relay.CheapHash
+)
+
+var registered = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 
 // overPipe has no kernel in between.
 func overPipe(t *testing.T, srv *relay.Server) talk.Stage {
@@ -349,7 +373,7 @@ func TestLineEnds(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			out := exchange(t, relay.Config{Zone: time.UTC}, c.typed+"/echo maybe\n")
-			_, answer, ok := strings.Cut(out, "* write /echo on or /echo off")
+			_, answer, ok := strings.Cut(out, "* write /echo on|off")
 			if c.name == "none" {
 				_, answer, ok = strings.Cut(out, "hi/echo maybe")
 			}

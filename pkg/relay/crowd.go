@@ -22,6 +22,7 @@ type crowd struct {
 	told         time.Time // when the last notice was told
 	timer        *time.Timer
 	joined, left tally
+	how          string // the last one who left did so
 	unsaid       int
 }
 
@@ -61,7 +62,7 @@ func (c *crowd) stop() { c.timer.Stop() }
 func (r *room) tellArrival(m *member) {
 	now := time.Now()
 	if r.crowd.quiet(now) {
-		r.notice(m.name + " joined")
+		r.tagged(m.name+" joined", tagCrowd)
 		return
 	}
 	r.crowd.joined.add(m.name)
@@ -80,10 +81,11 @@ func (r *room) depart(who, how string, unsaid bool) {
 		if unsaid {
 			text += "; the rest of what " + who + " sent was not said"
 		}
-		r.notice(text)
+		r.tagged(text, tagCrowd)
 		return
 	}
 	r.crowd.left.add(who)
+	r.crowd.how = how
 	if unsaid {
 		r.crowd.unsaid++
 	}
@@ -112,7 +114,10 @@ func (r *room) tellCrowd(now time.Time) {
 	if c.joined.n > 0 {
 		parts = append(parts, c.joined.String()+" joined")
 	}
-	if c.left.n > 0 {
+	switch {
+	case c.left.n == 1:
+		parts = append(parts, c.left.String()+" "+c.how)
+	case c.left.n > 1:
 		parts = append(parts, c.left.String()+" left")
 	}
 	text := strings.Join(parts, ", ")
@@ -120,5 +125,5 @@ func (r *room) tellCrowd(now time.Time) {
 		text += fmt.Sprintf("; the rest of what %d of them sent was not said", c.unsaid)
 	}
 	c.joined, c.left, c.unsaid, c.told = tally{}, tally{}, 0, now
-	r.notice(text)
+	r.tagged(text, tagCrowd)
 }

@@ -4,6 +4,7 @@
 package relay
 
 import (
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -82,8 +83,7 @@ func TestFault28Askers(t *testing.T) {
 		r.await("all are in the room", func() bool { return r.members() == len(l.people)+len(askers) })
 		return askers, func() {
 			for _, e := range askers {
-				_ = e.SetLinger(0)
-				_ = e.Close()
+				e.reset()
 			}
 			r.settled()
 		}
@@ -94,11 +94,53 @@ func TestFault28Askers(t *testing.T) {
 	}, func() func() {
 		askers, end := arrive()
 		for _, e := range askers {
-			e.say(strings.Repeat("/last\n/who\n/last 100\n", 200))
+			e.say(strings.Repeat("/last\n/who\n/last 100\n/rooms\n/search heard\n", 120))
 		}
 		for _, e := range askers { // their burst is over
 			e.hears("* you are faster than 10 lines a second")
 		}
 		return end
 	})
+}
+
+// Those who make rooms as fast as they can are not faster than their rate, and of
+// the rooms nothing is left.
+func TestFault28RoomExplosion(t *testing.T) {
+	r := openRig(t, Config{})
+	l := r.baseline()
+	makers := func(typed string) (end func()) {
+		var list []*ear
+		for range sized(20, 100) {
+			e := r.listen(r.dial(r.port, nil, 0))
+			e.say("/bot\n" + typed)
+			list = append(list, e)
+		}
+		for _, e := range list {
+			if typed != "" { // their burst is over
+				e.hears("* you are faster than 10 lines a second")
+			}
+		}
+		return func() {
+			for _, e := range list {
+				e.reset()
+			}
+			r.await("their rooms are gone", func() bool { return r.Counts().Rooms == 1 })
+			r.settled()
+		}
+	}
+	typed := &strings.Builder{}
+	for i := range 500 {
+		fmt.Fprintf(typed, "/join room%dr\n", i)
+	}
+	l.compare(disturbed, func() func() { return makers("") }, func() func() { return makers(typed.String()) })
+	if n := r.listed(); n != 1 {
+		t.Errorf("%d rooms are listed", n)
+	}
+}
+
+// listed is how many rooms the server knows of.
+func (r *rig) listed() int {
+	r.Server.mu.Lock()
+	defer r.Server.mu.Unlock()
+	return len(r.catalog.byKey)
 }

@@ -119,7 +119,7 @@ func TestFault2EndlessLine(t *testing.T) {
 			at, p = at+int64(n), p[n:]
 		}
 	}
-	r := openRig(t, Config{Rate: Unlimited})
+	r := openRig(t, Config{Rate: Unlimited, Journal: newNumbering()})
 	r.clock = still
 	ana, bob := r.member("ana", r.port), r.member("bob", r.port)
 	if _, err := io.WriteString(ana, "/echo off\n"); err != nil {
@@ -217,7 +217,7 @@ const heldMost = 10 << 10
 
 // What the server holds for those it does not read is bounded.
 func TestFault2UnreadInputIsLeftToTheKernel(t *testing.T) {
-	r := openRig(t, Config{Rate: 0.001, Burst: 1})
+	r := openRig(t, Config{Rate: 0.001, Burst: 1, Journal: newNumbering()})
 	paste := bytes.Repeat([]byte("0123456789abcdef"), 32<<10/16)
 	n := sized(100, 1000)
 	conns := make([]*net.TCPConn, n)
@@ -271,7 +271,7 @@ func (r *rig) unsaid() (bytes int64) {
 	l := r.room(r.lobby())
 	l.call(nil, func() {
 		heap, _ := memoryOf()
-		bytes = heap - l.ring.HeldAll() - l.journal.ring.HeldAll()
+		bytes = heap - l.ring.HeldAll()
 	})
 	return bytes
 }
@@ -376,7 +376,7 @@ func TestFault6RawRoom(t *testing.T) {
 		}
 		file = file[len(got):]
 	}
-	_ = ana.CloseWrite()
+	_ = ana.Conn.(*net.TCPConn).CloseWrite()
 	if got := bob.until(func(heard []byte) bool { return len(heard) == len(file) }); got != string(file) {
 		t.Fatalf("at the end of input came %q, want %q", got, file)
 	}

@@ -409,6 +409,35 @@ func memoryOf() (heap, stacks int64) {
 	return int64(s[0].Value.Uint64()), int64(s[1].Value.Uint64())
 }
 
+// numbering is a journal that keeps nothing but the last numbers, for those who
+// measure what else takes memory.
+type numbering struct {
+	Journal
+	mu   sync.Mutex
+	last map[string]uint64
+}
+
+func newNumbering() *numbering {
+	return &numbering{Journal: NewMemory(Keep{}), last: make(map[string]uint64)}
+}
+
+func (n *numbering) Append(m *Message, stored func(error)) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.last[m.Room] = m.Seq
+	if stored != nil {
+		stored(nil)
+	}
+}
+
+func (n *numbering) Last(room string) uint64 {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.last[room]
+}
+
+func (n *numbering) First(room string) uint64 { return n.Last(room) + 1 }
+
 // descriptors is how many files this process has open.
 func descriptors(t *testing.T) int {
 	t.Helper()
@@ -421,7 +450,7 @@ func descriptors(t *testing.T) int {
 
 // ear is a client that keeps what it hears as it came.
 type ear struct {
-	*net.TCPConn
+	net.Conn
 	t *testing.T
 
 	mu      sync.Mutex
@@ -432,8 +461,8 @@ type ear struct {
 }
 
 // listen has nc read.
-func (r *rig) listen(nc *net.TCPConn) *ear {
-	e := &ear{TCPConn: nc, t: r.T, news: make(chan struct{}, 1)}
+func (r *rig) listen(nc net.Conn) *ear {
+	e := &ear{Conn: nc, t: r.T, news: make(chan struct{}, 1)}
 	e.reading.Go(e.run)
 	r.Cleanup(func() {
 		_ = e.Close()
@@ -504,6 +533,12 @@ func (e *ear) toTheEnd() (string, error) {
 		return e.got.String(), nil
 	}
 	return e.got.String(), e.ended
+}
+
+// reset ends a TCP connection without a goodbye.
+func (e *ear) reset() {
+	_ = e.Conn.(*net.TCPConn).SetLinger(0)
+	_ = e.Close()
 }
 
 func (e *ear) say(text string) {

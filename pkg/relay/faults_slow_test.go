@@ -70,7 +70,7 @@ func TestFault1StalledReadersDelayNobody(t *testing.T) {
 const stalledMost = 16 << 10
 
 func TestFault1StalledReadersCostLittle(t *testing.T) {
-	r := openRig(t, Config{Rate: Unlimited})
+	r := openRig(t, Config{Rate: Unlimited, Journal: newNumbering()})
 	by := r.call("bob")
 	r.settled()
 	by.blast(2*ringBytes/1000, 1000, by) // the feed is as large as it gets
@@ -78,7 +78,7 @@ func TestFault1StalledReadersCostLittle(t *testing.T) {
 	before := memory()
 	stalled := make([]*ear, n)
 	for i := range stalled {
-		stalled[i] = &ear{TCPConn: r.dial(r.port, nil, window), t: t}
+		stalled[i] = &ear{Conn: r.dial(r.port, nil, window), t: t}
 		stalled[i].say("/bot\n")
 	}
 	r.await("all are in the room", func() bool { return r.members() == n+1 })
@@ -91,8 +91,7 @@ func TestFault1StalledReadersCostLittle(t *testing.T) {
 		t.Errorf("each costs %d bytes, at most %d", each, stalledMost)
 	}
 	for _, e := range stalled {
-		_ = e.SetLinger(0)
-		_ = e.Close()
+		e.reset()
 	}
 }
 

@@ -232,3 +232,46 @@ func TestFault6InvalidAndCutCharacters(t *testing.T) {
 		}
 	}
 }
+
+// Whatever stands in a topic, a reason, or where a name is expected, what people read
+// of it is harmless, and turns nothing round that comes after it.
+func TestFault3RoomsAndReasons(t *testing.T) {
+	var logged locked
+	log := zerolog.New(&logged)
+	simulate(t, Config{Rate: Unlimited, Logger: &log}, func(b *bubble) {
+		ana, bob := b.arrive(), b.arrive()
+		b.make(ana, &login{operator: true})
+		ana.say("/nick ana")
+		bob.say("/nick bob")
+		readers := []*person{ana, bob}
+		for _, text := range sayings() {
+			victim := b.arrive()
+			victim.say("/nick victim")
+			victim.seen()
+			for _, line := range []string{
+				"/topic " + text, "/topic", "/rooms", "/away " + text, "/join " + text, "/leave", "/join tea " + text, "/leave",
+				"/mute victim 1h " + text, "/mute " + text, "/bans", "/unmute " + text, "/unmute victim", "/ban x" + text,
+				"/ignore " + text, "/whois " + text, "/invite " + text, "/search " + text, "/lock " + text, "/help " + text,
+				"/announce " + text, "/forget " + text, "/kick " + text, "/kick victim " + text, "/login " + text, text, "/last 5",
+			} {
+				ana.say("%s", line)
+			}
+			bob.say("/msg ana hello")
+			late := b.arrive()
+			for _, p := range append(readers, victim, late) {
+				for _, l := range p.seen() {
+					if what := harmful(strings.TrimSuffix(l, "\r")); what != "" {
+						t.Errorf("of %q somebody reads %q: %s", text, l, what)
+					}
+				}
+			}
+			_ = late.conn.Close()
+			_ = victim.conn.Close()
+		}
+	})
+	for _, l := range lines(logged.String()) {
+		if what := harmful(l); what != "" {
+			t.Errorf("the log has %q: %s", l, what)
+		}
+	}
+}

@@ -15,9 +15,9 @@ func (f format) eol() string {
 	return "\n"
 }
 
-// textFormat is how people who read lines see a room. j tells which of the
-// missing messages can still be shown.
-func textFormat(eol string, zone *time.Location, j *journal) *feed.Format {
+// textFormat is how people who read lines see a room. hint says how to see what
+// lies in a gap.
+func textFormat(eol string, zone *time.Location, hint func(feed.Gap) string) *feed.Format {
 	text := wire.Text{EOL: eol, Zone: zone}
 	return &feed.Format{
 		Name: "text",
@@ -25,7 +25,7 @@ func textFormat(eol string, zone *time.Location, j *journal) *feed.Format {
 			return text.Append(dst, wire.Kind(r.Kind), r.Time, r.Name, r.Text)
 		},
 		Gap: func(dst []byte, g feed.Gap) []byte {
-			return fmt.Appendf(dst, "* %s%s%s", skipped(g), j.hint(g), eol)
+			return fmt.Appendf(dst, "* %s%s%s", skipped(g), hint(g), eol)
 		},
 	}
 }
@@ -39,6 +39,21 @@ func skipped(g feed.Gap) string {
 		unit = "message"
 	}
 	return fmt.Sprintf("%d %s skipped (#%d–#%d)", g.Missing, unit, g.First, g.Last)
+}
+
+// gapHint says how to see what lies in a gap, if any of it is still kept: oldest is
+// the lowest number that is.
+func gapHint(g feed.Gap, oldest uint64) string {
+	switch {
+	case oldest > g.Last:
+		return ""
+	case g.First == g.Last:
+		return fmt.Sprintf("; /show %d shows it", g.First)
+	case oldest > g.First:
+		return fmt.Sprintf("; /show %d-%d shows those that are kept", g.First, g.Last)
+	default:
+		return fmt.Sprintf("; /show %d-%d shows them", g.First, g.Last)
+	}
 }
 
 // rawFormat is chunks as they came. It has no boundaries to tell a gap at.

@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/chatd/chatd/internal/feed"
 	"github.com/chatd/chatd/internal/sock"
 	"github.com/chatd/chatd/internal/wire"
 )
@@ -29,7 +30,7 @@ func (s *session) arrive(ready func()) {
 	s.conn.Tune()
 	var opening []byte
 	var err error
-	if !s.key.raw {
+	if !s.home.raw {
 		opening, err = s.open()
 	}
 	ready()
@@ -41,8 +42,16 @@ func (s *session) arrive(ready func()) {
 		return
 	}
 	s.piped = err != nil
-	s.join(!s.piped && !prefaced(opening))
-	s.input(s.preface(opening))
+	s.user = s.recognise()
+	if s.gate() {
+		if rest, done := s.comeBack(opening); done {
+			opening = rest
+		} else {
+			s.join(!s.piped && !prefaced(opening))
+			opening = s.preface(opening)
+		}
+	}
+	s.input(opening)
 	if err != nil {
 		s.inputEnded(err)
 	}
@@ -71,6 +80,9 @@ func (s *session) attend() (again bool) {
 func (s *session) hear(chunk []byte) {
 	s.heard.Store(s.srv.uptime())
 	s.worked.Store(true)
+	if w := s.paired(); w != nil {
+		w.heard.Store(s.heard.Load())
+	}
 	chunk = s.strip(chunk)
 	if s.met || !s.foreign(chunk) {
 		s.input(chunk)
@@ -118,7 +130,7 @@ func (s *session) preface(opening []byte) []byte {
 func (s *session) foreign(first []byte) bool {
 	s.met = s.met || len(first) > 0
 	answer, foreign := wire.Foreign(first)
-	if s.key.raw {
+	if s.home.raw {
 		foreign = wire.IsHTTP(first) // anything else may be what raw clients speak
 	}
 	if foreign {
@@ -175,13 +187,13 @@ func prefaced(opening []byte) bool {
 		return false
 	}
 	word, _, _ := bytes.Cut(opening[:end], []byte{' '})
-	return string(word) == "/bot" || string(word) == "/json"
+	return string(word) == "/bot" || string(word) == "/json" || comesBack(opening[:end])
 }
 
 // strip takes telnet commands out of chunk and answers them.
 func (s *session) strip(chunk []byte) []byte {
 	if s.telnet == nil {
-		if s.key.raw || bytes.IndexByte(chunk, 0xff) < 0 {
+		if s.home.raw || bytes.IndexByte(chunk, 0xff) < 0 {
 			return chunk
 		}
 		s.telnet = new(wire.Telnet)
@@ -200,14 +212,21 @@ func (s *session) crlf() {
 	if !s.format.CompareAndSwap(uint32(formatText), uint32(formatCRLF)) {
 		return
 	}
-	if r, m := s.room, s.member; r != nil {
-		r.call(s.done, func() { r.reformat(m, formatCRLF) })
+	if s.writer != nil {
+		s.reformatScreen(formatCRLF)
+	}
+	if m := s.here; m != nil {
+		m.room.call(s.done, func() {
+			if m.out == s.out {
+				m.room.reformat(m, formatCRLF)
+			}
+		})
 	}
 }
 
 // input takes what came in: lines, or in a raw room the bytes as they are.
 func (s *session) input(data []byte) {
-	if s.key.raw {
+	if s.home.raw {
 		s.inputRaw(data)
 		return
 	}
@@ -220,14 +239,17 @@ func (s *session) input(data []byte) {
 			return
 		}
 		data = rest
+		s.ahead = data
 		s.take(line)
+		s.keepSeat()
 	}
+	s.ahead = nil
 	s.unsaid = s.unsaid || len(data) > 0
 }
 
 // lastInput takes a last line that has no end.
 func (s *session) lastInput() {
-	if s.key.raw {
+	if s.home.raw {
 		if len(s.partial) > 0 {
 			s.chunk(s.partial)
 		}
@@ -288,10 +310,21 @@ func (s *session) take(line []byte) {
 			s.tell("internal error (ref " + ref + "); your line was not sent")
 		}
 	}()
+	if s.writer != nil {
+		s.windowLine(line, s.lines.Cut())
+		return
+	}
 	goesOn, cut := s.cut, s.lines.Cut()
 	s.cut = cut
 	if goesOn {
 		s.goOn(line, cut)
+		return
+	}
+	if s.asked != nil {
+		s.dropping = cut // no answer is so long, and no piece of one is said
+		if s.here != nil || !s.foreign(line) {
+			s.answered(line)
+		}
 		return
 	}
 	if len(bytes.TrimSpace(line)) == 0 || s.nin == 0 && s.foreign(line) {
@@ -354,6 +387,9 @@ func commandLine(line []byte) (text []byte, isCommand bool) {
 // pace waits until the session may send one more message. It returns false if the
 // session ends first.
 func (s *session) pace() bool {
+	if !s.home.raw && !s.yieldToJournal() {
+		return false
+	}
 	if s.limiter == nil {
 		return true
 	}
@@ -363,7 +399,7 @@ func (s *session) pace() bool {
 	wait := s.limiter.Reserve().Delay()
 	if !s.slowed {
 		s.slowed = true
-		if !s.key.raw {
+		if !s.home.raw {
 			s.out.Post(s.line("you are faster than " + perSecond(s.srv.cfg.Rate) + "; the rest follows"))
 		}
 	}
@@ -379,12 +415,16 @@ func (s *session) pace() bool {
 
 // say sends text to the room.
 func (s *session) say(kind wire.Kind, text []byte) {
+	if err := s.muted("that was not said"); err != nil {
+		s.tell(err.Error())
+		return
+	}
 	s.appear()
 	e := events.Get().(*event)
-	e.kind, e.tag, e.name = kind, s.id, s.label
+	e.kind, e.tag, e.name = kind, s.tag, s.label
 	e.text = append(e.text[:0], text...)
-	s.unsettled = true
-	if !s.room.send(s.done, e) {
+	s.here.unsettled = true
+	if !s.here.room.send(s.done, e) {
 		s.unsaid = true
 	}
 }
@@ -392,7 +432,7 @@ func (s *session) say(kind wire.Kind, text []byte) {
 // appear lets others know that the session is there, once. Of a pipe they only
 // hear what it says: it is gone before anyone could answer.
 func (s *session) appear() {
-	if s.present || s.key.raw {
+	if s.present || s.home.raw {
 		return
 	}
 	s.present = true
@@ -400,24 +440,31 @@ func (s *session) appear() {
 	if s.piped {
 		return
 	}
-	r, m, name := s.room, s.member, s.name
-	s.do(func() { r.arrive(m, name) })
+	m, name := s.here, s.name
+	s.do(func() { m.room.arrive(m, name) })
 }
 
 // do has f run by the broadcaster, after all the session has sent before.
 func (s *session) do(f func()) {
 	e := events.Get().(*event)
 	e.do = f
-	s.unsettled = true
-	s.room.send(s.done, e)
+	s.here.unsettled = true
+	s.here.room.send(s.done, e)
 }
 
-// settle returns when all that the session has sent so far is said; what it is
-// told next comes after that.
-func (s *session) settle() {
-	if s.unsettled {
-		r := s.room
-		r.call(s.done, func() { s.settled.Store(r.ring.Head().Index) })
-		s.unsettled = false
+// settle returns when all that the session has sent so far is said, and the place
+// before which that is: what it is told next comes after it.
+func (s *session) settle() feed.Mark {
+	m := s.here
+	if m == nil {
+		return feed.Mark{}
 	}
+	if m.unsettled {
+		var said feed.Mark
+		if m.room.call(s.done, func() { said = m.room.mark() }) {
+			m.said = said
+		}
+		m.unsettled = false
+	}
+	return m.said
 }

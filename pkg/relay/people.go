@@ -1,10 +1,14 @@
 package relay
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // arrive makes m known to the others as name.
 func (r *room) arrive(m *member, name string) {
 	m.name = name
+	r.people.Add(1)
 	r.tellArrival(m)
 }
 
@@ -14,6 +18,7 @@ func (r *room) rename(m *member, was, now string) {
 		return
 	}
 	m.name = now
+	r.tellCrowd(time.Now()) // who has just come is known to the others before
 	r.notice(was + " is now " + now)
 }
 
@@ -23,10 +28,12 @@ func (r *room) census(most int) (c census) {
 		switch {
 		case m.name == "":
 			c.listening++
-		case len(c.names) < most:
-			c.names = append(c.names, m.name)
-		default:
+		case len(c.names) >= most:
 			c.more++
+		case m.away:
+			c.names = append(c.names, m.name+" (away)")
+		default:
+			c.names = append(c.names, m.name)
 		}
 	}
 	slices.Sort(c.names)

@@ -128,7 +128,7 @@ func (s *Server) lookIdle(sess *session) {
 		sess.end(endIdle(limit))
 	case silent >= limit-warning && sess.watch.warned <= heard:
 		sess.watch.warned = s.uptime()
-		if !sess.key.raw {
+		if !sess.home.raw {
 			sess.out.Post(sess.line(fmt.Sprintf("you have been silent for %s; say something within %s to stay",
 				spell(silent), spell(limit-silent))))
 		}

@@ -65,61 +65,49 @@ type room struct {
 	inbox   chan *event   // never closed
 	stop    chan struct{} // closed by Server.release: nobody holds the room
 	done    chan struct{} // closed by the broadcaster when it ends
-	journal *journal      // nil for raw rooms
+	journal Journal       // nil for raw rooms
 	formats [formats]*feed.Format
 
 	// Guarded by srv.mu.
 	holders int
 
 	// Written by the broadcaster, read by anyone.
-	held atomic.Int64 // bytes of ring and feeds
-	said atomic.Int64 // uptime of the last message
+	held   atomic.Int64 // bytes of ring and feeds
+	said   atomic.Int64 // uptime of the last message
+	spoken atomic.Int64 // when that was, nanoseconds since 1970; 0: never
+	people atomic.Int64 // members that others know of
 
 	// Owned by the broadcaster.
-	members []*member
-	ring    *feed.Ring
-	readers [formats]int
-	lonely  [formats]time.Time // since when a feed has had no reader
-	day     int                // of the last record, in the server's zone
-	crowd   crowd
-	hands   hands
-	seq     uint64      // of the last message, if there is no journal
-	rec     feed.Record // what is being said, here so that nothing is allocated for it
+	members   []*member
+	ring      *feed.Ring
+	readers   [formats]int
+	lonely    [formats]time.Time // since when a feed has had no reader
+	day       int                // of the last record, in the server's zone
+	crowd     crowd
+	hands     hands
+	bells     []*member   // for whom the bell rings
+	forgotten uint64      // records before it are not shown to newcomers: some were deleted
+	seq       uint64      // of the last message
+	rec       feed.Record // what is being said, here so that nothing is allocated for it
+	msg       Message     // the same, for the journal
 }
 
-// member is a session's place in a room.
-type member struct {
-	session *session
-	out     *feed.Outlet
-	slot    int // in room.members; -1: not there
-	format  format
-	mask    uint32
-	name    string // by which others know it; "": they do not
-}
-
-func newRoom(s *Server, id uint32, key roomKey, j *journal) *room {
+func newRoom(s *Server, id uint32, key roomKey) *room {
 	r := &room{
-		srv: s, id: id, key: key, journal: j,
+		srv: s, id: id, key: key,
 		inbox: make(chan *event, inboxSize),
 		stop:  make(chan struct{}),
 		done:  make(chan struct{}),
 		crowd: newCrowd(),
 	}
-	limits := feed.Limits{Records: ringRecords, Bytes: ringBytes}
 	if key.raw {
 		r.formats[formatRaw] = rawFormat()
-		r.ring = feed.NewRing(feed.Place{}, limits, &s.budget)
 		return r
 	}
-	r.formats[formatText] = textFormat("\n", s.cfg.Zone, j)
-	r.formats[formatCRLF] = textFormat("\r\n", s.cfg.Zone, j)
-	from := j.ring.Back(max(s.cfg.History, 0))
-	r.ring = feed.NewRing(feed.Place{Ordinal: from.Ordinal, Seq: from.Seq}, limits, &s.budget)
-	for rec := range j.ring.Records(from) {
-		again := *rec
-		r.startDay(again.Time)
-		r.ring.Append(&again)
-	}
+	r.journal = s.journal
+	hint := func(g feed.Gap) string { return gapHint(g, s.journal.First(key.name)) }
+	r.formats[formatText] = textFormat("\n", s.cfg.Zone, hint)
+	r.formats[formatCRLF] = textFormat("\r\n", s.cfg.Zone, hint)
 	return r
 }
 
@@ -128,7 +116,11 @@ func newRoom(s *Server, id uint32, key roomKey, j *journal) *room {
 func (r *room) run() {
 	defer close(r.done)
 	defer r.crowd.stop()
-	defer r.ring.Drop()
+	defer func() {
+		if r.ring != nil {
+			r.ring.Drop()
+		}
+	}()
 	defer func() {
 		if v := recover(); v != nil {
 			r.srv.log.Error().Str("room", r.key.name).Interface("panic", v).
@@ -139,6 +131,7 @@ func (r *room) run() {
 			}
 		}
 	}()
+	r.begin()
 	for {
 		select {
 		case e := <-r.inbox:
@@ -192,30 +185,31 @@ func (r *room) take(e *event) {
 }
 
 // submit hands a message to whoever numbers this room's messages, which calls
-// ordered with its number, in order, sooner or later. On one node that is the
-// journal beside us, at once.
-func (r *room) submit(e *event) {
-	if r.journal == nil {
-		r.seq++
-		r.ordered(e, r.seq)
-		return
-	}
-	r.ordered(e, r.journal.next())
-}
+// ordered with its number, in order, sooner or later. On one node that is done
+// here, at once.
+func (r *room) submit(e *event) { r.ordered(e, r.seq+1) }
 
 // ordered is told the number of a submitted message: from here on it is said.
 func (r *room) ordered(e *event, seq uint64) {
-	r.rec = feed.Record{
-		Seq: seq, Time: r.srv.now(), Tag: e.tag, Kind: uint8(e.kind), Name: e.name, Text: e.text,
-	}
+	r.seq = seq
+	now := r.srv.now()
+	r.rec = feed.Record{Seq: seq, Time: now, Tag: e.tag, Kind: uint8(e.kind), Name: e.name, Text: e.text}
 	if r.journal != nil {
-		r.startDay(r.rec.Time)
-		r.journal.add(&r.rec)
+		r.startDay(now)
+		r.msg = Message{
+			Room: r.key.name, Position: Position{r.journal.Epoch(), seq},
+			Time: now, Kind: Kind(e.kind), Author: e.name, Text: e.text,
+		}
+		r.journal.Append(&r.msg, nil)
 	}
 	r.ring.Append(&r.rec)
+	if len(r.bells) > 0 {
+		r.ringBells(&r.rec)
+	}
 	r.srv.messages.Add(1)
 	r.srv.awake(r)
 	r.said.Store(r.srv.uptime())
+	r.spoken.Store(now)
 	if r.srv.budget.Exceeded() {
 		r.srv.relieve(r)
 	}
@@ -237,64 +231,13 @@ func dayOf(at int64, zone *time.Location) int {
 }
 
 // notice tells the members something that is not a message.
-func (r *room) notice(text string) {
+func (r *room) notice(text string) { r.tagged(text, 0) }
+
+// tagged is notice for all but those who leave out the tag.
+func (r *room) tagged(text string, tag uint32) {
 	at := r.srv.now()
 	r.startDay(at)
-	r.ring.Append(&feed.Record{Time: at, Kind: uint8(wire.Notice), Text: []byte(text)})
-}
-
-// enter makes m a member that sees the last lines and all that follows.
-func (r *room) enter(m *member, lines int) {
-	f := r.ring.Feed(r.formats[m.format])
-	at := f.Back(lines)
-	if !r.key.raw {
-		for rec := range r.ring.Records(r.ring.At(at.Index)) {
-			if dayOf(rec.Time, r.srv.cfg.Zone) != dayOf(r.srv.now(), r.srv.cfg.Zone) && rec.Kind != uint8(wire.Day) {
-				text := wire.Text{EOL: m.format.eol(), Zone: r.srv.cfg.Zone}
-				m.out.Post(text.Append(nil, wire.Day, rec.Time, nil, nil))
-			}
-			break
-		}
-	}
-	m.slot = len(r.members)
-	r.members = append(r.members, m)
-	r.readers[m.format]++
-	m.out.Follow(f, at, m.mask)
-}
-
-// leave takes m out of the room. It is still written what was said before.
-func (r *room) leave(m *member) {
-	if m.slot < 0 {
-		return
-	}
-	f := r.ring.Feed(r.formats[m.format])
-	m.out.Unfollow(f, f.Head())
-	last := len(r.members) - 1
-	r.members[m.slot] = r.members[last]
-	r.members[m.slot].slot = m.slot
-	r.members[last] = nil
-	r.members = r.members[:last]
-	m.slot = -1
-	r.unread(m.format)
-}
-
-// reformat changes the format m reads, between two records.
-func (r *room) reformat(m *member, to format) {
-	if m.slot < 0 || m.format == to {
-		return
-	}
-	m.out.Switch(r.ring.Feed(r.formats[m.format]), r.ring.Feed(r.formats[to]))
-	r.unread(m.format)
-	m.format = to
-	r.readers[to]++
-}
-
-// remask changes whose messages m does not see.
-func (r *room) remask(m *member, tag uint32) {
-	m.mask = tag
-	if m.slot >= 0 {
-		m.out.Mask(r.ring.Feed(r.formats[m.format]), tag)
-	}
+	r.ring.Append(&feed.Record{Time: at, Tag: tag, Kind: uint8(wire.Notice), Text: []byte(text)})
 }
 
 func (r *room) unread(f format) {

@@ -17,6 +17,9 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/chatd/chatd/internal/feed"
+	"github.com/chatd/chatd/internal/guess"
+	"github.com/chatd/chatd/internal/name"
+	"github.com/chatd/chatd/internal/passwd"
 	"github.com/chatd/chatd/internal/sock"
 )
 
@@ -27,18 +30,32 @@ var ErrServerClosed = errors.New("relay: server closed")
 // goroutine.
 type Server struct {
 	// Set by New.
-	began    time.Time
-	clock    func() time.Time // time.Now; tests set it back and forth
-	cfg      Config
-	log      zerolog.Logger
-	commands []command
-	names    *directory
-	files    int           // that the process may have open
-	lingers  chan struct{} // a place for each connection that lingers
-	pending  chan struct{} // a place for each connection not yet greeted; nil: no limit
-	life     context.Context
-	kill     context.CancelFunc // ends what still waits, without ceremony
-	killed   <-chan struct{}
+	began     time.Time
+	clock     func() time.Time                       // time.Now; tests set it back and forth
+	peer      func(*sock.Conn) (uid uint32, ok bool) // peerUser; in tests nobody
+	code      func() string                          // newCode; in tests one that is known before
+	cfg       Config
+	log       zerolog.Logger
+	commands  []command
+	names     *directory
+	journal   Journal
+	memory    *Memory // the journal, if it is our own
+	registry  Registry
+	accounts  *accounts
+	hasher    *passwd.Hasher
+	guesses   *guess.Limiter
+	saving    saving
+	sanctions *sanctions
+	tickets   *tickets
+	pairs     pairs
+	shut      atomic.Bool     // newcomers are turned away
+	operators map[string]bool // by key of the account
+	files     int             // that the process may have open
+	lingers   chan struct{}   // a place for each connection that lingers
+	pending   chan struct{}   // a place for each connection not yet greeted; nil: no limit
+	life      context.Context
+	kill      context.CancelFunc // ends what still waits, without ceremony
+	killed    <-chan struct{}
 
 	budget   feed.Budget
 	messages atomic.Uint64
@@ -61,7 +78,7 @@ type Server struct {
 	mu        sync.Mutex
 	closed    bool
 	rooms     map[roomKey]*room
-	journals  map[string]*journal
+	catalog   catalog
 	lastRoom  uint32
 	lastID    uint32
 	sessions  []*session
@@ -81,17 +98,22 @@ func New(cfg Config) *Server {
 	s := &Server{
 		began:     time.Now(),
 		clock:     time.Now,
+		peer:      peerUser,
+		code:      newCode,
 		cfg:       cfg,
 		log:       *cfg.Logger,
 		names:     newDirectory(),
+		hasher:    passwd.New(),
+		guesses:   guess.New(),
 		lingers:   make(chan struct{}, lingersMost),
 		files:     descriptorLimit(),
 		rooms:     make(map[roomKey]*room),
-		journals:  make(map[string]*journal),
+		catalog:   newCatalog(),
 		perAddr:   make(map[netip.Prefix]int),
 		listeners: make(map[*listener]struct{}),
 	}
 	s.commands = commandTable()
+	s.remember()
 	s.budget.Limit = cfg.LogMemory
 	if cfg.MaxPending > 0 {
 		s.pending = make(chan struct{}, cfg.MaxPending)
@@ -99,6 +121,35 @@ func New(cfg Config) *Server {
 	s.life, s.kill = context.WithCancel(context.Background())
 	s.killed = s.life.Done()
 	return s
+}
+
+// remember takes over what is kept from earlier times.
+func (s *Server) remember() {
+	s.journal, s.registry = s.cfg.Journal, s.cfg.Registry
+	memory := NewMemory(s.cfg.Keep)
+	if s.journal == nil {
+		s.journal, s.memory = memory, memory
+	}
+	if s.registry == nil {
+		s.registry = memory
+	}
+	s.journal.Watch(s.watch)
+	s.accounts = newAccounts(s.cfg.State.Accounts)
+	s.sanctions = newSanctions(s.cfg.State.Sanctions)
+	s.tickets = newTickets(s, s.cfg.State.Tickets)
+	for _, k := range s.cfg.State.Kept {
+		s.catalog.learn(RoomState{Name: k.Room}, k.Spoken)
+	}
+	for _, r := range s.cfg.State.Rooms {
+		s.catalog.learn(r, 0)
+	}
+	if l := s.catalog.find(s.cfg.Room); l != nil {
+		s.cfg.Room = l.Name
+	}
+	s.operators = make(map[string]bool)
+	for _, n := range s.cfg.Operators {
+		s.operators[name.Key(n)] = true
+	}
 }
 
 const (
@@ -134,15 +185,19 @@ func (s *Server) linger(c *sock.Conn, run func(func())) {
 // inline is a run for linger.
 func inline(do func()) { do() }
 
-// hold returns the room with the given key, and begins it if it is not there.
-// The caller must release it.
+// hold returns the room with the given key, and begins it if it is not there. Of two
+// names that look alike there is one room, with the name that was there first. The
+// caller must release it.
 func (s *Server) hold(key roomKey) *room {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !key.raw {
+		key.name = s.catalog.open(key.name).Name
+	}
 	r := s.rooms[key]
 	if r == nil {
 		s.lastRoom++
-		r = newRoom(s, s.lastRoom, key, s.journal(key))
+		r = newRoom(s, s.lastRoom, key)
 		s.rooms[key] = r
 		s.running.Go(r.run)
 	}
@@ -150,29 +205,22 @@ func (s *Server) hold(key roomKey) *room {
 	return r
 }
 
-// journal returns what was said in the room with the given key. s.mu is held.
-func (s *Server) journal(key roomKey) *journal {
-	if key.raw {
-		return nil
-	}
-	j := s.journals[key.name]
-	if j == nil {
-		j = newJournal()
-		s.journals[key.name] = j
-	}
-	return j
-}
-
 // release gives back a room. The last one to do so ends it.
 func (s *Server) release(r *room) {
+	// The journal may be telling us something just now, and wait for mu.
+	kept := !r.key.raw && s.journal.First(r.key.name) <= s.journal.Last(r.key.name)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if r.holders--; r.holders == 0 {
-		if s.rooms[r.key] == r {
-			delete(s.rooms, r.key)
-		}
-		close(r.stop)
+	if r.holders--; r.holders > 0 {
+		return
 	}
+	if s.rooms[r.key] == r {
+		delete(s.rooms, r.key)
+		if !r.key.raw {
+			s.catalog.close(r.key.name, kept, r.spoken.Load())
+		}
+	}
+	close(r.stop)
 }
 
 // abandon makes room for a new one in the place of one that has failed.
@@ -313,6 +361,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	<-empty
 	s.running.Wait()
+	if s.memory != nil {
+		err = errors.Join(err, s.memory.Close())
+	}
 	return err
 }
 

@@ -20,41 +20,58 @@ import (
 // to the room; what it is written comes from whoever has the turn of its outlet.
 type session struct {
 	// Set at accept, never changed.
-	id      uint32 // also the tag of what it says
+	id      uint32
 	srv     *Server
-	key     roomKey // the room it comes to
+	home    roomKey // the room it comes to
 	conn    *sock.Conn
 	out     *feed.Outlet
 	address netip.Prefix // what counts as one address; invalid: not limited
 	began   time.Time
 	done    chan struct{} // closed by end
+	left    chan struct{} // closed by finish: it is in no room any more
 
 	why atomic.Pointer[cause] // set once, by end
 
 	// Owned by the session's goroutine.
-	room      *room
-	member    *member
-	name      string
-	label     []byte // name, never changed in place
-	lines     wire.Lines
-	telnet    *wire.Telnet // nil until the first IAC
-	limiter   *rate.Limiter
-	slowed    bool   // was told that it is faster than the rate
-	present   bool   // is no stranger any more
-	piped     bool   // its input had ended before it was greeted
-	partial   []byte // raw: a character cut by the end of a chunk
-	met       bool   // its first bytes were looked at
-	cut       bool   // the last piece of input was cut off its line, which goes on
-	dropping  bool   // the line that goes on is a command that was refused
-	unsettled bool   // it has sent something since the last settle
-	unsaid    bool   // there were lines left when it ended
-	nin       uint64 // lines taken
+	here     *member // where it talks; nil before it is greeted, and at the end
+	name     string
+	label    []byte   // name, never changed in place
+	tag      uint32   // of what it says
+	bell     bool     // rings when its name is said
+	unseen   []uint32 // tags of what it does not see; never changed in place
+	lines    wire.Lines
+	telnet   *wire.Telnet // nil until the first IAC
+	asked    *question    // what the next line answers; nil: nothing
+	limiter  *rate.Limiter
+	second   time.Time // when lately began to be counted
+	lately   int       // lines of this second
+	slowed   bool      // was told that it is faster than the rate
+	present  bool      // is no stranger any more
+	user     string    // whom the kernel knows at the other end; "": nobody
+	ahead    []byte    // input: what has come in behind the line that is looked at
+	piped    bool      // its input had ended before it was greeted
+	outside  bool      // it asks for a seat or a window and has entered no room yet
+	stay     *stay     // its seat, that can be taken again; nil: it has none
+	offered  string    // hash of the code under which it waits for a window; "": it does not
+	partial  []byte    // raw: a character cut by the end of a chunk
+	met      bool      // its first bytes were looked at
+	cut      bool      // the last piece of input was cut off its line, which goes on
+	dropping bool      // the line that goes on is a command that was refused
+	unsaid   bool      // there were lines left when it ended
+	nin      uint64    // lines taken
 
 	// Shared.
-	format  atomic.Uint32 // as in member
-	settled atomic.Uint64 // index in the room's ring before which all it sent is said
-	heard   atomic.Int64  // when bytes last came in, as uptime
-	worked  atomic.Bool   // its goroutine has done more than wait
+	format  atomic.Uint32             // as in member
+	ignored atomic.Pointer[[]ignored] // replaced whole by its goroutine
+	login   atomic.Pointer[login]     // nil: nobody's; replaced whole by its goroutine
+	heard   atomic.Int64              // when bytes last came in, as uptime
+	place   atomic.Pointer[member]    // where it talks, or is about to; stored by its goroutine
+	window  atomic.Pointer[session]   // where it reads: see pair.go; nil: here
+	worked  atomic.Bool               // its goroutine has done more than wait
+
+	// Set when it becomes a reading window.
+	writer *session      // whose
+	gone   chan struct{} // closed by finish: it is not written any more
 
 	// Guarded by srv.mu.
 	slot     int           // in srv.sessions
@@ -65,8 +82,8 @@ type session struct {
 
 func newSession(srv *Server, key roomKey, nc net.Conn) *session {
 	s := &session{
-		srv: srv, key: key, conn: sock.New(nc), began: time.Now(),
-		done: make(chan struct{}),
+		srv: srv, home: key, conn: sock.New(nc), began: time.Now(),
+		done: make(chan struct{}), left: make(chan struct{}),
 	}
 	s.heard.Store(srv.uptime())
 	s.out = feed.NewOutlet(s.conn, func(err error) { s.end(causeOf(err)) })
@@ -94,31 +111,29 @@ func (s *session) end(c *cause) (first bool) {
 // finish ends what has a cause to end, and closes the connection.
 func (s *session) finish() {
 	c := s.why.Load()
-	s.leave(c)
-	s.farewell(c)
-	s.out.Wait()
+	w := s.shutWindow()
+	said := s.leave(c)
+	close(s.left)
+	if w != nil {
+		w.end(endWriter)
+	}
+	s.farewell(c, said, w)
+	s.handOver(c, w)
 	s.logEnd(c)
 }
 
-// leave takes the session out of its room and gives up its name.
-func (s *session) leave(c *cause) {
-	if s.room == nil {
-		return
+// leave takes the session out of its room and gives up its name. It returns the
+// place before which all is that it has said.
+func (s *session) leave(c *cause) feed.Mark {
+	if s.here == nil {
+		return feed.Mark{}
 	}
-	unsaid := s.unsaid || c.dead && s.conn.Unread() > 0
-	r, m := s.room, s.member
-	r.call(s.srv.killed, func() {
-		r.leave(m)
-		s.settled.Store(r.ring.Head().Index)
-		if m.name != "" && c.how != "" {
-			r.depart(m.name, c.how, unsaid)
-		}
-	})
-	s.srv.release(r)
-	s.room = nil
+	said := s.part(c.how, s.unsaid || (c.dead || c.drops) && s.conn.Unread() > 0)
 	if s.name != "" {
 		s.srv.names.release(s, s.name)
+		s.heedAll()
 	}
+	return said
 }
 
 const (
@@ -128,22 +143,28 @@ const (
 	flushMost = time.Minute
 )
 
-// farewell ends the connection: with all that is due written and a last line
-// that can be read, or, if nobody reads, at once.
-func (s *session) farewell(c *cause) {
+// farewell ends the connection: with all that is due written, what it has said
+// among it, and a last line that can be read, or, if nobody reads, at once.
+// w is its reading window, or nil.
+func (s *session) farewell(c *cause, said feed.Mark, w *session) {
 	if c.dead {
 		s.out.Close()
+		s.measure(false)
 		s.conn.Abort()
 		return
 	}
-	if c.last != "" && !s.key.raw {
-		s.out.PostAfter(s.settled.Load(), s.line(c.last))
+	if c.last != "" && !s.home.raw {
+		s.out.PostAfter(said, s.line(c.last))
 	}
 	flushed := s.flush()
 	s.out.Close()
+	s.measure(flushed)
 	if !flushed {
 		s.conn.Abort()
 		return
+	}
+	if s.stay != nil && s.out.Parked().IsZero() { // whoever still writes ends by itself
+		s.handOver(c, w)
 	}
 	s.srv.linger(s.conn, inline)
 }
@@ -184,8 +205,12 @@ func (s *session) tell(text string) { s.answer(s.line(text)) }
 // answer writes lines to this session alone, after all it has said before, and in
 // pace with its reading. It is for the session's own goroutine.
 func (s *session) answer(lines []byte) {
-	s.settle()
-	_ = s.out.Send(s.done, s.settled.Load(), lines)
+	_ = s.out.Send(s.done, s.settle(), lines)
+}
+
+// logAct begins a log line of what the session did that is worth one.
+func (s *session) logAct(what string) *zerolog.Event {
+	return s.logWho(s.srv.log.Info()).Str("act", what)
 }
 
 func (s *session) logEnd(c *cause) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"regexp"
 	"strings"
 	"sync"
@@ -54,6 +55,7 @@ type person struct {
 	mu     sync.Mutex
 	paused chan struct{} // not nil: does not read until it is closed
 	got    strings.Builder
+	whole  bool // the last line that was seen has its end
 	ended  error
 }
 
@@ -68,6 +70,11 @@ func (b *bubble) arrive() *person {
 // connect connects a client.
 func (b *bubble) connect() *person {
 	ours, theirs := pipe.New()
+	return b.meet(ours, theirs)
+}
+
+// meet brings in who has one end of a connection; the server has the other.
+func (b *bubble) meet(ours *pipe.Conn, theirs net.Conn) *person {
 	p := &person{b: b, conn: ours}
 	b.people = append(b.people, p)
 	b.served.Go(func() { _ = b.ServeConn(context.Background(), theirs) })
@@ -128,6 +135,7 @@ func (p *person) seen() []string {
 	defer p.mu.Unlock()
 	text := p.got.String()
 	p.got.Reset()
+	p.whole = strings.HasSuffix(text, "\n")
 	return strings.Split(strings.TrimSuffix(text, "\n"), "\n")
 }
 
@@ -378,13 +386,15 @@ func TestDays(t *testing.T) {
 		ana.say("/last")
 		ana.expect("* the last 2 messages, all that are kept:",
 			"* Saturday 1 January 2000", "00:00 ana: today",
-			"* Sunday 2 January 2000", "00:00 ana: tomorrow")
+			"* Sunday 2 January 2000", "00:00 ana: tomorrow", "* now:")
 		time.Sleep(24 * time.Hour)
 		bob := b.arrive()
 		got := bob.seen()
 		want := []string{
+			"* earlier in lobby:",
 			"* Saturday 1 January 2000", "* ana joined", "00:00 ana: today",
 			"* Sunday 2 January 2000", "00:00 ana: tomorrow",
+			"* now:",
 		}
 		if fmt.Sprint(got[4:]) != fmt.Sprint(want) {
 			t.Fatalf("a newcomer sees %q, want %q", got[4:], want)
