@@ -28,7 +28,7 @@ fuzz() { tools/fuzz.sh "${FUZZTIME:-5s}" ; }
 torture() { go test -p 1 -timeout 60m -count=1 ./... ; }
 
 # Not with -race: these measure.
-costs() { go test -count=1 -run 'Cost|NoAllocations' ./internal/feed ./internal/sock ; }
+costs() { go test -count=1 -run 'Cost|NoAllocations' ./internal/feed ./internal/sock ./internal/store ./pkg/relay ; }
 
 fanout() { go test -count=1 -tags fanout -run TestFanOut -v ./bench/compare ; }
 

@@ -174,7 +174,7 @@ func (r *Reader) Search(ctx context.Context, name, looked string, seq uint64, n 
 	list, err := r.entries(ctx, name, n,
 		"SELECT "+entryColumns+` FROM words CROSS JOIN messages ON messages.room = ? AND messages.seq = words.rowid & ?
 		WHERE words MATCH ? AND words.rowid BETWEEN ? AND ? ORDER BY words.rowid DESC LIMIT ?`,
-		id, maxSeq, match, row(id, 0), row(id, min(seq-1, maxSeq)), n)
+		id, int64(maxSeq), match, row(id, 0), row(id, min(seq-1, maxSeq)), n)
 	slices.Reverse(list)
 	return list, err
 }
