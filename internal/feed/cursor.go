@@ -95,17 +95,23 @@ func (o *Outlet) limit() {
 }
 
 // peekCursor returns what the cursor's reader is to see next, or leaves a gap
-// notice in tail.
+// notice in tail; neither if there are orders to obey first. It looks for orders
+// after it has looked at the feed: what the feed's owner appends after an order is
+// not taken before it, so who has left a room sees nothing that was said later.
 func (o *Outlet) peekCursor(c *cursor) ([]byte, error) {
 	for c.at.Index < c.stop {
 		v, ok := c.feed.acquire(c.at)
 		if !ok {
-			if err := o.gap(c); err != nil || len(o.tail) > 0 {
+			to := c.feed.near(resumeWithin)
+			if o.ordered.Load() {
+				return nil, nil
+			}
+			if err := o.gap(c, to); err != nil || len(o.tail) > 0 {
 				return nil, err
 			}
 			continue
 		}
-		if v.from == v.to {
+		if v.from == v.to || o.ordered.Load() {
 			v.release()
 			break
 		}
@@ -153,9 +159,8 @@ func (v *view) narrowOne(tag uint32) {
 	v.to = uint32(i)
 }
 
-// gap moves a cursor whose place is gone to one near the head.
-func (o *Outlet) gap(c *cursor) error {
-	to := c.feed.near(resumeWithin)
+// gap moves a cursor whose place is gone to one near the head, or to its end.
+func (o *Outlet) gap(c *cursor, to Place) error {
 	if c.end != nil && c.end.Index < to.Index {
 		to = c.end.Place
 	}

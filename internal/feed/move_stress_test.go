@@ -122,7 +122,7 @@ func (r *movingReader) line(line string) error {
 	if n, _ := fmt.Sscanf(line[1:], "%d %d", &room, &at); n != 2 {
 		return fmt.Errorf("%w: %.80q", errWrong, line)
 	}
-	here := room == r.room
+	was, here := r.room, room == r.room
 	switch line[0] {
 	case 'm':
 		here = here && at == r.last+1
@@ -144,7 +144,7 @@ func (r *movingReader) line(line string) error {
 		here = false
 	}
 	if !here {
-		return fmt.Errorf("%w: %.80q in room %d after %d", errWrong, line, r.room, r.last)
+		return fmt.Errorf("%w: %.80q in room %d after %d", errWrong, line, was, r.last)
 	}
 	return nil
 }

@@ -173,7 +173,7 @@ func (o *Outlet) peek() ([]byte, error) {
 		if err != nil || len(p) > 0 {
 			return p, err
 		}
-		if !again && !(o.posted.Load() && o.collect()) {
+		if !again && !o.ordered.Load() && !(o.posted.Load() && o.collect()) {
 			return nil, nil
 		}
 	}
