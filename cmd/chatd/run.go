@@ -55,18 +55,16 @@ func serve(ctx context.Context, cfg config, log zerolog.Logger, stderr io.Writer
 	d := &daemon{cfg: cfg, log: log, stderr: stderr, notify: newNotifier(log)}
 	listeners, err := d.open(starting)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	if starting.Err() != nil {
+		d.discard(listeners, signals)
+		return exitOK
+	}
+	begun()
 	if err != nil {
-		if d.relay != nil {
-			_ = d.relay.Close()
-		}
-		d.closeHistory(signals)
-		if starting.Err() != nil {
-			return exitOK
-		}
+		d.discard(listeners, signals)
 		complain(stderr, err)
 		return exitFailed
 	}
-	begun()
 	for _, l := range listeners {
 		fmt.Fprintln(stderr, announcement(l))
 	}
@@ -107,14 +105,18 @@ func (d *daemon) open(ctx context.Context) ([]*listen.Listener, error) {
 	}
 	d.unclaimed(rc.State.Accounts)
 	d.relay = relay.New(rc)
-	listeners, err := d.listen(ctx)
-	if err == nil && ctx.Err() != nil {
-		for _, l := range listeners {
-			_ = l.Close()
-		}
-		return nil, ctx.Err()
+	return d.listen(ctx)
+}
+
+// discard closes what was opened and nobody has used.
+func (d *daemon) discard(listeners []*listen.Listener, signals <-chan os.Signal) {
+	for _, l := range listeners {
+		_ = l.Close()
 	}
-	return listeners, err
+	if d.relay != nil {
+		_ = d.relay.Close()
+	}
+	d.closeHistory(signals)
 }
 
 // leanHeap lets garbage be half of what is in use, not as much again. Nothing is

@@ -62,7 +62,8 @@ func transact(ctx context.Context, db *sql.Conn, f func() error) error {
 	}
 	err := f()
 	if err == nil {
-		_, err = db.ExecContext(ctx, "COMMIT")
+		// Of a commit that is interrupted one does not know whether it holds.
+		_, err = db.ExecContext(context.WithoutCancel(ctx), "COMMIT")
 	}
 	if err != nil {
 		// A full disk may have ended the transaction already, and then this fails.

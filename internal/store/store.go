@@ -82,7 +82,7 @@ func open(ctx context.Context, dir string, o Options, formats []string) (*Store,
 	return s, nil
 }
 
-// open opens the database, brings it up to date and reads what is kept in memory.
+// open opens the database, brings it up to date and begins an epoch.
 func (s *Store) open(ctx context.Context, formats []string) error {
 	from, err := s.look(ctx, len(formats))
 	if err != nil {
@@ -99,6 +99,15 @@ func (s *Store) open(ctx context.Context, formats []string) error {
 	if err != nil {
 		return openError(s.dir, err)
 	}
+	if err = s.load(ctx, e); err != nil && !e.unclean {
+		_ = endEpoch(db, time.Now()) // nothing was said in it; after an unclean end, the next start looks again
+	}
+	return err
+}
+
+// load reads what is kept in memory.
+func (s *Store) load(ctx context.Context, e epoch) error {
+	var err error
 	if s.r, err = newReader(s.dir); err != nil {
 		return openError(s.dir, err)
 	}
