@@ -20,7 +20,7 @@ torture:
 fuzz:
 	@tools/fuzz.sh $(or $(FUZZTIME),60s)
 
-# Measures chatd beside the floor and the peers that are installed, in about 40
+# Measures chatd beside the floor and the peers that are installed, in about 50
 # minutes, and writes docs/performance.md anew. BENCH=-quick shows that it works.
 bench:
 	@go run ./bench/suite $(BENCH)

@@ -70,3 +70,17 @@ func TestJobs(t *testing.T) {
 		t.Errorf("jobs %q, want %q", got, want)
 	}
 }
+
+// TestKeeping holds that chatd with its history on disk is chatd, and no other.
+func TestKeeping(t *testing.T) {
+	r := Rig{Chatd: "DIR/another PORT"}
+	for _, s := range []Server{Keeping(), Servers()[1]} {
+		s.build = nil
+		if _ = r.Prepare(t.Context(), &s); s.command != r.Chatd {
+			t.Errorf("%s is started by %q", s.Name, s.command)
+		}
+	}
+	if k := Keeping(); !slices.Contains(k.env, "CHATD_DATA=DIR/history-PORT") || slices.Contains(Servers()[1].env, "CHATD_DATA=DIR/history-PORT") {
+		t.Errorf("the environment is %q", k.env)
+	}
+}

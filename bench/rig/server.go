@@ -28,6 +28,9 @@ type Server struct {
 	version string   // command that tells its version, or of what it is made with
 }
 
+// chatdCommand starts the chatd of this tree.
+const chatdCommand = "DIR/chatd"
+
 // Servers are all chat servers that are known, the floor first.
 func Servers() []Server {
 	return []Server{{
@@ -46,7 +49,7 @@ func Servers() []Server {
 			}
 			return r.Compile(ctx, "chatd", "./cmd/chatd")
 		},
-		command: "DIR/chatd",
+		command: chatdCommand,
 		env: []string{
 			"CHATD_LISTEN=tcp://127.0.0.1:PORT", "CHATD_MAX_PER_ADDRESS=off", "CHATD_RATE=off",
 			"CHATD_MAX_CLIENTS=off", "CHATD_LOG_LEVEL=warn",
@@ -100,6 +103,18 @@ PAM = no
 	}, goServer("textbook", "bench/textbook: a channel and a goroutine for each client")}
 }
 
+// Keeping is chatd with its history on disk, in a folder of each run's own.
+func Keeping() Server {
+	for _, s := range Servers() {
+		if s.Name == "chatd" {
+			s.Name, s.Label = "chatd-disk", "chatd, history on disk"
+			s.env = append(s.env, "CHATD_DATA=DIR/history-PORT")
+			return s
+		}
+	}
+	panic("chatd is one of them")
+}
+
 // Echo is no chat: it sends each line back to where it came from.
 func Echo() Server {
 	return goServer("echo", "bench/echo: a goroutine for each client sends back what comes in")
@@ -119,7 +134,7 @@ func goServer(name, what string) Server {
 
 // Prepare makes a server ready, or says why it cannot be run and how to get it.
 func (r *Rig) Prepare(ctx context.Context, s *Server) error {
-	if s.Name == "chatd" && r.Chatd != "" {
+	if s.command == chatdCommand && r.Chatd != "" {
 		s.command = r.Chatd
 	}
 	if s.build != nil {

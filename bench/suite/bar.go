@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -27,21 +29,18 @@ func programs() []program {
 }
 
 // judge runs a program under bench, which prints its bars, and records them.
-func (b *bench) judge(ctx context.Context, name string) error {
+func (b *bench) judge(ctx context.Context, name string, args ...string) error {
 	if err := b.Compile(ctx, name, "./bench/"+name); err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, filepath.Join(b.Dir, name))
+	cmd := exec.CommandContext(ctx, filepath.Join(b.Dir, name), args...)
+	cmd.Env = append(os.Environ(), "TMPDIR="+b.Dir)
 	cmd.Stderr = b.Log
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 10 * time.Second
 	out, failed := cmd.Output()
 	bars, err := readBars(out)
-	for _, one := range bars {
-		if err == nil {
-			err = json.NewEncoder(b.file).Encode(judgement{b.part, one})
-		}
-	}
+	err = errors.Join(err, b.record(bars...))
 	if err == nil && failed == nil && len(bars) == 0 {
 		err = fmt.Errorf("bench/%s has judged nothing", name)
 	}
@@ -49,6 +48,16 @@ func (b *bench) judge(ctx context.Context, name string) error {
 		return err
 	}
 	return failed
+}
+
+// record notes bars of the part.
+func (b *bench) record(bars ...rig.Bar) (err error) {
+	for _, one := range bars {
+		if err == nil {
+			err = json.NewEncoder(b.file).Encode(judgement{b.part, one})
+		}
+	}
+	return err
 }
 
 // readBars reads what a program has printed.
@@ -71,7 +80,7 @@ func readBars(out []byte) (bars []rig.Bar, err error) {
 
 // allBars are those that were measured, computed here or judged by programs.
 func allBars(f *results) (bars []rig.Bar) {
-	for _, b := range slices.Concat(fanoutBars(f), memoryBars(f), stalledBars(f), pairsBars(f)) {
+	for _, b := range slices.Concat(fanoutBars(f), memoryBars(f), stalledBars(f), pairsBars(f), historyBars(f), f.bars["slices"]) {
 		if b.Figure == b.Figure {
 			bars = append(bars, b)
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/chatd/chatd/bench/rig"
@@ -26,6 +27,8 @@ func parts() []part {
 		{"memory", "memory of silent clients", measureMemory},
 		{"stalled", "what 100 clients that do not read cost the others", measureStalled},
 		{"pairs", "private messages beside a Go echo server", measurePairs},
+		{"history", "what keeping history on disk takes and allows", measureHistory},
+		{"slices", "a lone message beside a busy room", measureSlices},
 	}
 	for _, p := range programs() {
 		all = append(all, part{p.name, p.what, func(ctx context.Context, b *bench) error { return b.judge(ctx, p.name) }})
@@ -62,12 +65,17 @@ func (b *bench) begin(m machine) error {
 	})
 }
 
+// The figures of large crowds scatter most: with more than so many clients, a run
+// measures so much longer.
+const (
+	largeCrowd = 1000
+	largeTimes = 3
+)
+
 // do does jobs and records the runs. In a quick bench the warm-up is short too.
 func (b *bench) do(ctx context.Context, jobs []rig.Job, rounds int) (runs rig.Runs, err error) {
-	if b.quick {
-		for i := range jobs {
-			jobs[i].Load += " -warmup 300ms"
-		}
+	for i := range jobs {
+		jobs[i].Load = b.timed(jobs[i].Load)
 	}
 	err = b.Measure(ctx, jobs, rounds, func(r rig.Report) error {
 		r.Part = b.part
@@ -79,6 +87,18 @@ func (b *bench) do(ctx context.Context, jobs []rig.Job, rounds int) (runs rig.Ru
 		return err
 	})
 	return runs, err
+}
+
+// timed is a load with the time that it measures, unless it says that, and in a quick
+// bench with a short warm-up.
+func (b *bench) timed(load string) string {
+	if rig.Conns(load) > largeCrowd && !strings.Contains(load, "-time ") {
+		load += fmt.Sprintf(" -time %v", largeTimes*b.Time)
+	}
+	if b.quick {
+		load += " -warmup 300ms"
+	}
+	return load
 }
 
 // only is the servers named, of those that can be run.

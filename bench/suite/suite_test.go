@@ -165,6 +165,67 @@ func TestStalledBars(t *testing.T) {
 	}
 }
 
+// TestHistoryBars holds what is compared with what, and that a program's bars follow.
+func TestHistoryBars(t *testing.T) {
+	run := func(server string, round, conns int, cost float64) rig.Report {
+		return rig.Report{Server: server, Round: round, Conns: conns, Window: 64, CPUPerDelivery: cost, Instructions: cost + 100}
+	}
+	f := &results{
+		runs: map[string]rig.Runs{"history": {
+			run("chatd", 1, 1000, 200), run("chatd-disk", 1, 1000, 260), run("chatd", 2, 1000, 100), run("chatd-disk", 2, 1000, 150),
+			run("chatd-disk", 2, 10, 900),
+		}},
+		bars: map[string][]rig.Bar{"history": {{Name: "history-last"}}},
+	}
+	bars := historyBars(f)
+	if len(bars) != 2 || bars[1].Name != "history-last" {
+		t.Fatalf("%+v", bars)
+	}
+	if b := bars[0]; b.Figure != 1.4 || b.Limit != 1.5 || b.Note != "1.30–1.50; by instructions 1.23 ×" || !b.Held() {
+		t.Errorf("%+v, want 1.4 times", b)
+	}
+}
+
+// TestSlicesBar holds that only rounds of one time are compared.
+func TestSlicesBar(t *testing.T) {
+	found := map[string]*beside{
+		"Slices/one/whole":  {p50: rig.Spread{10, 12, 11}, p99: rig.Spread{20, 90, 30}, busy: rig.Spread{100, 100, 100}},
+		"Slices/one/slices": {p50: rig.Spread{1, 1, 1}, p99: rig.Spread{5, 9, 15}, busy: rig.Spread{60, 70, 80}},
+	}
+	got, err := slicesBar("one", "one processor", found)
+	want := rig.Bar{
+		Name: "slices-one", Work: "a message in a room of two, beside a busy one of 3,000 on one processor: p99 ÷ that without slices",
+		Figure: 0.25, Unit: "x",
+		Note: "0.10 to 0.50; p50 1.00 ms, p99 9.00 ms; without slices p50 11.0 ms, p99 30.0 ms; the busy room says 0.70 times as much",
+	}
+	if err != nil || got != want {
+		t.Errorf("%v; got\n%+v\nwant\n%+v", err, got, want)
+	}
+	if _, err := slicesBar("two", "two processors", found); err == nil {
+		t.Error("what was not measured is no error")
+	}
+}
+
+// TestTimed holds which loads measure longer.
+func TestTimed(t *testing.T) {
+	b := bench{Rig: rig.Rig{Time: 2 * time.Second}}
+	quick := b
+	quick.quick = true
+	for _, c := range []struct {
+		b          *bench
+		load, want string
+	}{
+		{&b, "-conns 1000 -window 64", "-conns 1000 -window 64"},
+		{&b, "-conns 3000 -window 64", "-conns 3000 -window 64 -time 6s"},
+		{&b, "-conns 10000 -idle -time 1s", "-conns 10000 -idle -time 1s"},
+		{&quick, "-conns 100", "-conns 100 -warmup 300ms"},
+	} {
+		if got := c.b.timed(c.load); got != c.want {
+			t.Errorf("%q became %q, want %q", c.load, got, c.want)
+		}
+	}
+}
+
 // TestHeld holds that a rate is held if the messages came in time in most runs.
 func TestHeld(t *testing.T) {
 	run := func(rate, messages, seconds float64, wrong string) rig.Report {
