@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os/signal"
@@ -19,8 +20,11 @@ func forgetPerson(ctx context.Context, cfg config, who string, stdout io.Writer)
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	history, err := store.Open(ctx, cfg.Data, store.Options{Keep: cfg.kept()})
-	if err != nil {
-		return fmt.Errorf("%w; where a server runs, an operator can say /forget %s", err, printable(who))
+	switch {
+	case errors.Is(err, store.ErrInUse):
+		return fmt.Errorf("%w; an operator in that chat can type /forget %s instead", err, printable(who))
+	case err != nil:
+		return err
 	}
 	n, err := history.Forget(ctx, who)
 	if closed := history.Close(); err == nil {

@@ -164,7 +164,7 @@ func TestOneServerAFolder(t *testing.T) {
 	}
 
 	status, stdout, stderr := chatd(t, environment{"CHATD_DATA": folder}, "forget", "ana")
-	want := regexp.MustCompile(fmt.Sprintf(`^chatd: [^\n]*in use by pid %d\b[^\n]*; where a server runs, an operator can say /forget ana\n$`, p.cmd.Process.Pid))
+	want := regexp.MustCompile(fmt.Sprintf(`^chatd: [^\n]*in use by pid %d\b[^\n]*; an operator in that chat can type /forget ana instead\n$`, p.cmd.Process.Pid))
 	if status != exitFailed || stdout != "" || !want.MatchString(stderr) {
 		t.Errorf("chatd forget exits with %d, shows %q and says %q", status, stdout, stderr)
 	}
@@ -439,6 +439,15 @@ func TestForget(t *testing.T) {
 		if status != exitOK || stdout != test.stdout || stderr != "" {
 			t.Errorf("chatd forget %q exits with %d, shows %q and says %q", test.who, status, stdout, stderr)
 		}
+	}
+	// Of other troubles it says what they are and nothing of a server.
+	damaged := t.TempDir()
+	if err := os.WriteFile(filepath.Join(damaged, "chatd.db"), bytes.Repeat([]byte("no database "), 1000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if status, _, stderr := chatd(t, environment{"CHATD_DATA": damaged}, "forget", "ana"); status != exitFailed ||
+		!strings.Contains(stderr, "is damaged") || strings.Contains(stderr, "operator") {
+		t.Errorf("chatd forget of a damaged history exits with %d and says %q", status, stderr)
 	}
 	if diff := cmp.Diff([]string{"bob: thanks", "bob: runs"}, said(exportedFrom(t, folder))); diff != "" {
 		t.Errorf("what is kept (-want +got):\n%s", diff)

@@ -9,6 +9,10 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
+// ErrInUse is what an error of Open is (errors.Is) if a server, or another program that
+// opened the folder for writing, is still at it.
+var ErrInUse = errors.New("history is in use")
+
 // code is SQLite's primary result code of an error, 0 if it is another's.
 func code(err error) int {
 	var e *sqlite.Error

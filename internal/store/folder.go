@@ -71,9 +71,9 @@ func lockFolder(dir string) (*os.File, error) {
 		}
 		who, _ := io.ReadAll(io.LimitReader(f, 16))
 		if pid := strings.TrimSpace(string(who)); pid != "" {
-			return nil, fmt.Errorf("history is in use by pid %s; stop that server, or name another folder than %s", pid, dir)
+			return nil, fmt.Errorf("%w by pid %s; stop that server, or name another folder than %s", ErrInUse, pid, dir)
 		}
-		return nil, fmt.Errorf("history is in use by another process; stop it, or name another folder than %s", dir)
+		return nil, fmt.Errorf("%w by another process; stop it, or name another folder than %s", ErrInUse, dir)
 	}
 	if err = f.Truncate(0); err == nil {
 		_, err = f.WriteAt(fmt.Appendf(nil, "%d\n", os.Getpid()), 0)

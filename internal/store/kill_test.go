@@ -116,15 +116,11 @@ func scan(line, format string, into ...any) bool {
 }
 
 // TestKilled kills a process that writes, at random moments, and looks whether all
-// that it called stored is there; each history is killed 20 times.
+// that it called stored is there; one history after the other.
 func TestKilled(t *testing.T) {
 	t.Parallel()
-	histories := 1
-	if os.Getenv("CHATD_TORTURE") != "" {
-		histories = 10
-	}
-	const rounds = 20
-	for range histories {
+	rounds := sized(8, 20)
+	for range sized(1, 10) {
 		dir := t.TempDir()
 		r := &told{given: make(map[string]uint64), stored: make(map[string][]uint64)}
 		for round := range rounds {

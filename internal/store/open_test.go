@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"database/sql"
+	"errors"
 	"fmt"
 	"io/fs"
 	"math"
@@ -133,6 +134,9 @@ func TestSecondServerIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	s := mustOpen(t, dir, Options{})
 	mustRefuse(t, dir, fmt.Sprintf("history is in use by pid %d", os.Getpid()))
+	if _, err := Open(t.Context(), dir, Options{}); !errors.Is(err, ErrInUse) {
+		t.Errorf("a second server is refused with %v", err)
+	}
 	say(s, "tea", "ana", "still the only one")
 	mustClose(t, s)
 	s = mustOpen(t, dir, Options{})

@@ -82,6 +82,7 @@ func (s *Server) serve(ctx context.Context, nl net.Listener, key roomKey) error 
 		}
 		nc, err := l.Accept()
 		if err == nil {
+			_ = s.resumed(ctx) // it may have been accepted while accepting was paused; who is too late is told so
 			conns.begin(nc)
 			continue
 		}
@@ -180,6 +181,21 @@ func passing(err error) bool {
 // mayAccept waits until accepting is not paused and a newcomer may be pending.
 // Each success is followed by one call of greeted.
 func (s *Server) mayAccept(ctx context.Context) error {
+	if err := s.resumed(ctx); err != nil || s.pending == nil {
+		return err
+	}
+	select {
+	case s.pending <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-s.killed:
+		return ErrServerClosed
+	}
+}
+
+// resumed waits until accepting is not paused.
+func (s *Server) resumed(ctx context.Context) error {
 	for {
 		s.mu.Lock()
 		paused, closed := s.paused, s.closed
@@ -187,23 +203,13 @@ func (s *Server) mayAccept(ctx context.Context) error {
 		switch {
 		case closed:
 			return ErrServerClosed
-		case paused != nil:
-			select {
-			case <-paused:
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			}
-			continue
-		case s.pending == nil:
+		case paused == nil:
 			return nil
 		}
 		select {
-		case s.pending <- struct{}{}:
-			return nil
+		case <-paused:
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-s.killed:
-			return ErrServerClosed
 		}
 	}
 }
@@ -215,8 +221,9 @@ func (s *Server) greeted() {
 	}
 }
 
-// PauseAccepting lets newcomers wait in the kernel's queue. A listener whose
-// Accept cannot be interrupted may accept one more.
+// PauseAccepting lets newcomers wait in the kernel's queue. One may be accepted at this
+// very moment, by a listener whose Accept cannot be interrupted at any later one: it
+// is not served before ResumeAccepting.
 func (s *Server) PauseAccepting() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

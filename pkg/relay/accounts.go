@@ -88,10 +88,15 @@ func (a *accounts) put(one Account) {
 // hashTime is how long a person waits for others' passwords to be looked at.
 const hashTime = 20 * time.Second
 
-// hash makes a password fit to be kept.
+// hash makes a password fit to be kept. As each is some work, an address has as many a
+// minute as it has guesses.
 func (s *session) hash(password string) (string, error) {
 	if err := passwd.Check([]byte(password)); err != nil {
 		return "", advice(err.Error())
+	}
+	from := s.address.String()
+	if _, wait := s.srv.chosen.Try(s.address, "chosen at "+from); wait > 0 {
+		return "", advise("too many new passwords from your address; try again in %s, and nothing was changed", spell(wait.Round(time.Second)))
 	}
 	ctx, cancel := context.WithTimeout(s.srv.life, hashTime)
 	defer cancel()

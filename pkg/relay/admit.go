@@ -99,6 +99,9 @@ func (s *Server) forget(sess *session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.known(sess)
+	if sess.writer != nil {
+		s.windows--
+	}
 	last := len(s.sessions) - 1
 	s.sessions[sess.slot] = s.sessions[last]
 	s.sessions[sess.slot].slot = sess.slot

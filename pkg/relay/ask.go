@@ -40,10 +40,13 @@ func (s *session) answered(line []byte) {
 	if q.hidden && s.telnet.Does(wire.Echo) {
 		s.out.Post([]byte("\r\n")) // the end of the line was not shown either
 	}
-	s.finished(q.answer(strings.TrimRight(string(line), "\r\n")))
+	err := q.answer(strings.TrimRight(string(line), "\r\n"))
 	if q.hidden && (s.asked == nil || !s.asked.hidden) {
+		// Before the person reads on, and asks for something with a password: a client
+		// that has yet to agree to show what is typed cannot be asked to hide it.
 		s.out.Post(s.telnet.Will(nil, wire.Echo, false))
 	}
+	s.finished(err)
 }
 
 // clear tells whether what is typed can be read on its way.

@@ -35,7 +35,7 @@ func (s *session) sanction(mute bool, args string) error {
 	s.logSanction(&n, hit)
 	for _, other := range hit {
 		if mute {
-			other.out.Post(other.line(fmt.Sprintf("you are muted by %s %s", s.name, n.sentence(n.Made))))
+			other.hint(fmt.Sprintf("you are muted by %s %s", s.name, n.sentence(n.Made)))
 		} else {
 			other.end(endSentAway("banned by " + s.name + " " + n.sentence(n.Made)))
 		}

@@ -43,7 +43,7 @@ func (r *room) load() []Message {
 	defer cancel()
 	before, err := r.journal.Before(ctx, r.key.name, math.MaxUint64, n)
 	if err != nil {
-		r.srv.log.Warn().Err(err).Str("room", r.key.name).Msg("a room begins without what was said before")
+		r.srv.log.Warn().Err(err).Str("room", harmless(r.key.name)).Msg("a room begins without what was said before")
 		return nil
 	}
 	return before

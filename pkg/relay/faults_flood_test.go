@@ -5,6 +5,7 @@ package relay
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -104,20 +105,26 @@ func TestFault28Askers(t *testing.T) {
 }
 
 // Those who make rooms as fast as they can are not faster than their rate, and of
-// the rooms nothing is left.
+// the rooms nothing is left: 800 in a round here, 4,000 in full.
 func TestFault28RoomExplosion(t *testing.T) {
 	r := openRig(t, Config{})
 	l := r.baseline()
-	makers := func(typed string) (end func()) {
+	goroutines := runtime.NumGoroutine()
+	n := sized(20, 100)
+	makers := func(typed func(maker int) string) (end func()) {
+		before := r.begun()
 		var list []*ear
-		for range sized(20, 100) {
+		for i := range n {
 			e := r.listen(r.dial(r.port, nil, 0))
-			e.say("/bot\n" + typed)
+			e.say("/bot\n" + typed(i))
 			list = append(list, e)
 		}
-		for _, e := range list {
-			if typed != "" { // their burst is over
+		if typed(0) != "" {
+			for _, e := range list { // their burst is over
 				e.hears("* you are faster than 10 lines a second")
+			}
+			if made, least := r.begun()-before, uint32(n*(r.cfg.Burst-1)); made < least {
+				t.Errorf("%d rooms were made, at least %d should have been", made, least)
 			}
 		}
 		return func() {
@@ -128,14 +135,34 @@ func TestFault28RoomExplosion(t *testing.T) {
 			r.settled()
 		}
 	}
-	typed := &strings.Builder{}
-	for i := range 500 {
-		fmt.Fprintf(typed, "/join room%dr\n", i)
-	}
-	l.compare(disturbed, func() func() { return makers("") }, func() func() { return makers(typed.String()) })
+	l.compare(disturbed, func() func() {
+		return makers(func(int) string { return "" })
+	}, func() func() {
+		return makers(func(maker int) string {
+			typed := &strings.Builder{}
+			for i := range 500 {
+				fmt.Fprintf(typed, "/join room%dof%dx\n", i, maker)
+			}
+			return typed.String()
+		})
+	})
 	if n := r.listed(); n != 1 {
 		t.Errorf("%d rooms are listed", n)
 	}
+	r.await("their broadcasters have ended", func() bool { return runtime.NumGoroutine() <= goroutines })
+	var own int64 // of the room that is left
+	lobby := r.room(r.lobby())
+	lobby.call(t.Context().Done(), func() { own = lobby.ring.HeldAll() })
+	if held := r.Counts().LogBytes; held != own {
+		t.Errorf("%d bytes are held, of which the lobby has %d", held, own)
+	}
+}
+
+// begun is how many rooms there have ever been.
+func (r *rig) begun() uint32 {
+	r.Server.mu.Lock()
+	defer r.Server.mu.Unlock()
+	return r.lastRoom
 }
 
 // listed is how many rooms the server knows of.

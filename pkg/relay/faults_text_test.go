@@ -8,13 +8,17 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/rs/zerolog"
+
+	"github.com/chatd/chatd/internal/name"
 )
 
 // sayings are texts that must come out harmless: one of each kind of control.
@@ -274,4 +278,97 @@ func TestFault3RoomsAndReasons(t *testing.T) {
 			t.Errorf("the log has %q: %s", l, what)
 		}
 	}
+}
+
+// What was kept may come from anywhere, such as a database that was edited by hand:
+// topics, names of rooms and of people, reasons, and what is found or shown again.
+func TestFault3WhatIsKept(t *testing.T) {
+	var logged locked
+	log := zerolog.New(&logged)
+	for i, text := range sayings() {
+		journal := NewMemory(Keep{})
+		state := State{
+			Rooms:     []RoomState{{Name: "tea", Topic: text, TopicBy: text}, {Name: "den" + text, Topic: text}},
+			Accounts:  []Account{{Name: "eve" + text, Key: name.Key("eve"), Hash: CheapHash}},
+			Sanctions: []Sanction{{ID: 1, Name: "bob" + text, Key: name.Key("bob"), By: text, Reason: text}, {ID: 2, Mute: true, Name: "cat", Key: name.Key("cat"), By: text, Reason: text}},
+			Tickets:   []Ticket{{Hash: codeHash("AAAA-AAAA"), Name: "gil" + text, Room: "tea", At: Position{Epoch: 7}, Expires: still().Add(1000 * 24 * time.Hour)}},
+		}
+		for n, kind := range []Kind{KindSay, KindAct, KindTopic, KindAnnounce, KindHole} {
+			journal.Append(&Message{
+				Room: "tea", Position: Position{journal.Epoch(), uint64(n + 1)}, Time: still().UnixNano(), Kind: kind,
+				Author: []byte("fay" + text), Text: []byte(text + " " + secret),
+			}, nil)
+		}
+		kept, err := journal.Rooms(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		state.Kept = append(kept, Kept{Room: "attic" + text})
+		simulate(t, Config{Rate: Unlimited, Logger: &log, Journal: journal, State: state}, func(b *bubble) {
+			ana := b.arrive()
+			b.make(ana, &login{operator: true})
+			again := b.connect()
+			again.say("/resume AAAA-AAAA")
+			for _, line := range []string{
+				"/rooms", "/join tea", "/topic", "/last 10", "/show 1-5", "/search " + secret, "/bans", "/nick bob", "/nick eve", "/nick cat",
+				"/whois eve", "/join den", "/join den" + text, "/join attic" + text, "/unban bob", "/unmute cat", "/forget fay" + text,
+			} {
+				ana.say("%s", line)
+			}
+			heard := append(ana.seen(), again.seen()...)
+			for _, l := range heard {
+				if what := harmful(strings.TrimSuffix(l, "\r")); what != "" {
+					t.Errorf("of %q somebody reads %q: %s", text, l, what)
+				}
+			}
+			// Earlier in the room, /last, /show and /search: one message is one line each time.
+			if n := count(heard, " "+secret+"$"); n < 4*4 && i == 0 {
+				t.Errorf("what was said before was seen %d times: %q", n, heard)
+			}
+		})
+	}
+	for _, l := range lines(logged.String()) {
+		if what := harmful(l); what != "" || strings.Contains(l, secret) {
+			t.Errorf("the log has %q: %s", l, what)
+		}
+	}
+}
+
+// A room cannot be given a name that a person could take for another room's.
+func TestFault4RoomsThatLookAlike(t *testing.T) {
+	table, err := os.ReadFile("../../internal/name/testdata/lookalikes.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	simulate(t, Config{Rate: Unlimited}, func(b *bubble) {
+		ana, bob := b.arrive(), b.arrive()
+		bob.seen()
+		pairs := 0
+		for _, line := range lines(string(table)) {
+			present, rest, isPair := strings.Cut(line, "\t")
+			if !isPair || strings.HasPrefix(line, "#") {
+				continue
+			}
+			quoted, _, _ := strings.Cut(rest, "\t")
+			other, err := strconv.Unquote(quoted)
+			if err != nil {
+				t.Fatalf("%s: %v", line, err)
+			}
+			pairs++
+			ana.say("/join %s", present)
+			ana.seen()
+			bob.say("/join %s", other)
+			got := bob.seen()
+			// Refused, or, if it is the same name but for case or width, the same room.
+			if r := b.sessionOf(bob).place.Load().room; r.key.name != present && r.key.name != b.cfg.Room {
+				t.Errorf("%s: bob is in %s, and is told %q", line, r.key.name, got)
+			}
+			bob.say("/leave")
+			ana.say("/leave")
+			bob.seen()
+		}
+		if pairs < 200 {
+			t.Errorf("%d pairs, want 200", pairs)
+		}
+	})
 }

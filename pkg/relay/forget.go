@@ -13,7 +13,7 @@ const forgetTime = 5 * time.Minute
 func (s *session) forget(args string) error {
 	who := strings.TrimSpace(args)
 	if who == "" {
-		return advice("write /forget NAME; it deletes all that somebody has said, for good")
+		return errUsage
 	}
 	ctx, cancel := context.WithTimeout(s.srv.life, forgetTime)
 	defer cancel()

@@ -38,7 +38,11 @@ func (s *session) knock(tries int) {
 			s.end(&cause{log: "wrong password", last: "too many wrong passwords; try again in " + spell(wait.Round(time.Second))})
 		case sameSecret(given, s.srv.cfg.Password()):
 			right()
-			s.join(!s.piped && !prefaced(s.ahead))
+			if rest, done := s.comeBack(s.ahead); done {
+				s.ahead = rest
+			} else {
+				s.join(!s.piped && !prefaced(s.ahead))
+			}
 		case tries > 1:
 			s.logDenied("chat")
 			s.knock(tries - 1)

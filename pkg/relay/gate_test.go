@@ -103,6 +103,53 @@ func TestGatePipe(t *testing.T) {
 	})
 }
 
+// Who asks for a seat or a window behind the password is shown no room twice, and with a
+// code that is wrong is greeted like everyone.
+func TestGateAndCode(t *testing.T) {
+	cfg := Config{Name: "test", Password: sesame, Journal: NewMemory(Keep{}), History: Unlimited}
+	simulate(t, cfg, func(b *bubble) {
+		const asked = "* this chat asks for a password:"
+		for _, typed := range []string{"/resume WHAT-EVER", "/pair WHAT-EVER"} {
+			p := b.connect()
+			p.say("open sesame\r\n%s\r\nhello\r", typed)
+			time.Sleep(openTime)
+			got := p.seen()
+			if len(got) != 8 || got[0] != asked || !strings.HasPrefix(got[2], "* chatd on test, room lobby;") ||
+				!strings.Contains(got[1], " code; a code works once, ") || !strings.HasSuffix(got[7], ": hello\r") {
+				t.Errorf("%s is answered with %q", typed, got)
+			}
+			time.Sleep(2 * time.Minute) // and may try again
+		}
+		ana := b.connect()
+		ana.say("open sesame")
+		time.Sleep(openTime)
+		code := codeIn(t, ana.seen())
+		ana.say("/nick ana")
+		window := ana.offer()
+		_ = ana.conn.CloseWrite()
+		time.Sleep(2 * flushStep)
+		again := b.connect()
+		again.say("open sesame\n/resume %s", code)
+		time.Sleep(openTime)
+		if got := again.seen(); len(got) != 5 || got[0] != asked || !strings.HasPrefix(got[1], "* welcome back, ana;") ||
+			!strings.HasPrefix(got[2], "* room lobby;") {
+			t.Errorf("who comes back is told %q", got)
+		}
+		// The code of a window has ended with the one who waited for it.
+		late := b.connect()
+		late.say("open sesame\n%s", window)
+		time.Sleep(openTime)
+		if got := late.seen(); !strings.HasPrefix(got[1], "* no window waits under that code") {
+			t.Errorf("a window is told %q", got)
+		}
+		window = again.offer()
+		second := b.connect()
+		second.say("open sesame\n%s", window)
+		time.Sleep(openTime)
+		second.expect(asked, "* this is a reading window now: type in the other one; /quit closes this one")
+	})
+}
+
 // Telnet does not show a password, neither the server's nor one's own.
 func TestPasswordIsHidden(t *testing.T) {
 	const will, wont = "\xff\xfb\x01", "\xff\xfc\x01"

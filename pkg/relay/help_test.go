@@ -1,6 +1,9 @@
 package relay
 
 import (
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -103,6 +106,7 @@ func TestBadArguments(t *testing.T) {
 			"/unban #7":          "nothing of that kind holds for #7; /bans lists what does",
 			"/unmute":            "write /unmute NAME|ADDRESS[/BITS]|#N",
 			"/announce":          "write /announce TEXT",
+			"/forget":            "write /forget NAME",
 			"/open":              "newcomers are let in already",
 			"/dance":             "there is no /dance, and nothing was sent; /help lists the commands, //dance sends the line as text",
 		} {
@@ -132,4 +136,60 @@ func (b *bubble) sessionOf(p *person) *session {
 	}
 	b.Fatalf("person %d is not there", i+1)
 	return nil
+}
+
+// misused is what a script has a person read who uses a command for what it cannot do, if
+// that is not how the command is written.
+var misused = map[string]string{
+	"help":     "there is no /",
+	"away":     "you are not away; ",
+	"bot":      "alice is taken; ",
+	"leave":    "you are in lobby, where everyone begins; ",
+	"topic":    "a topic has at most ",
+	"lock":     "only a registered name can lock a room; ",
+	"unlock":   "only who locked a room, or an operator, unlocks it",
+	"nick":     "alice is taken; ",
+	"register": "take a name of your own first, ",
+	"takeover": "write /login NAME first: ",
+	"last":     "write /last N, with N from 1 to ",
+	"pair":     "there is no reading window; ",
+	"ignore":   "that is you; ",
+	"bans":     "/bans is for operators; ",
+	"close":    "/close is for operators; ",
+	"open":     "newcomers are let in already",
+	"who":      "", // these three cannot be misused
+	"rooms":    "",
+	"quit":     "",
+}
+
+// Every command is used in a script, and misused in one: so both are played over every
+// transport.
+func TestScriptsUseEveryCommand(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.chat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var scripts strings.Builder
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		scripts.Write(text)
+	}
+	all := scripts.String()
+	s := New(Config{})
+	for i := range s.commands {
+		c := &s.commands[i]
+		if used := regexp.MustCompile(`(?mi)^\w+>-? "?/` + c.name + `\b`); !used.MatchString(all) {
+			t.Errorf("no script uses /%s", c.name)
+		}
+		refusal, listed := misused[c.name]
+		if !listed {
+			refusal = "write " + c.usage()
+		}
+		if refusal != "" && !strings.Contains(all, "< * "+refusal) {
+			t.Errorf("no script has somebody read %q of /%s", refusal, c.name)
+		}
+	}
 }

@@ -45,7 +45,9 @@ type Message struct {
 type Journal interface {
 	// Epoch is the epoch of all messages appended from now on.
 	Epoch() uint64
-	// Last is the highest number given in a room, kept or not, 0 if none was.
+	// Last is the highest number given in a room, kept or not, 0 if none was. After an
+	// unclean end it is higher in every room, by what no lost message can have had (the
+	// store adds 100,000): so numbers have gaps, and a room's first may be 100,001.
 	Last(room string) uint64
 	// First is the lowest number that is kept of a room, Last+1 if nothing is.
 	First(room string) uint64

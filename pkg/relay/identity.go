@@ -59,7 +59,7 @@ func (s *session) enrol(password string) error {
 		return advise("%s is registered by somebody else meanwhile", s.name)
 	}
 	s.setLogin(a)
-	s.logAct("registered").Str("name", a.Name).Send()
+	s.logDone().Str("name", harmless(a.Name)).Msg("registered")
 	if err := s.keep(func(ctx context.Context) error { return s.srv.registry.SaveAccount(ctx, a) }); err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func (s *session) loggedIn(a Account) error {
 	s.setLogin(a)
 	a.Seen = s.srv.clock()
 	s.srv.accounts.put(a)
-	s.logAct("logged in").Str("name", a.Name).Send()
+	s.logDone().Str("name", harmless(a.Name)).Msg("logged in")
 	if err := s.keep(func(ctx context.Context) error { return s.srv.registry.SaveAccount(ctx, a) }); err != nil {
 		s.tell(err.Error())
 	}

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/chatd/chatd/internal/name"
+	"github.com/chatd/chatd/internal/passwd"
 )
 
 // registered is a server's configuration with accounts, all with CheapPassword.
@@ -110,4 +112,77 @@ func TestTwoRegisterAtOnce(t *testing.T) {
 			t.Errorf("told %q", got)
 		}
 	})
+}
+
+// Passwords that are to be kept are work: an address has three a minute, whether they
+// are for names or for rooms, and others have theirs.
+func TestNewPasswordsAreFew(t *testing.T) {
+	simulate(t, Config{Rate: Unlimited}, func(b *bubble) {
+		enrol := func(from, name string) string {
+			p := b.come(from)
+			p.say("/nick %s", name)
+			p.say("/register")
+			p.say(CheapPassword)
+			p.seen()
+			p.say(CheapPassword)
+			return strings.Join(p.seen(), "\n")
+		}
+		for _, n := range []string{"ana", "bob", "carol"} {
+			if got, want := enrol("192.0.2.7", n), "* "+n+" is yours; /login "+n+" takes it next time"; got != want {
+				t.Errorf("told %q, want %q", got, want)
+			}
+		}
+		const refusal = "* too many new passwords from your address; try again in 1 minute, and nothing was changed"
+		if got := enrol("192.0.2.7", "dave"); got != refusal {
+			t.Errorf("told %q", got)
+		}
+		if b.accounts.has("dave") {
+			t.Error("dave is registered")
+		}
+		eve := b.come("192.0.2.7")
+		eve.say("/nick eve")
+		b.make(eve, &login{key: "eve"})
+		eve.say("/join den")
+		eve.seen()
+		eve.say("/lock %s", CheapPassword)
+		eve.expect(refusal)
+		if got := enrol("198.51.100.1", "frank"); got != "* frank is yours; /login frank takes it next time" {
+			t.Errorf("elsewhere one is told %q", got)
+		}
+		time.Sleep(time.Minute)
+		if got := enrol("192.0.2.7", "gina"); got != "* gina is yours; /login gina takes it next time" {
+			t.Errorf("a minute later one is told %q", got)
+		}
+	})
+}
+
+// Of a name that nobody has, and of a password that is wrong, the answer is the same and
+// takes as long.
+func TestGuessesTakeTheSameTime(t *testing.T) {
+	hash, err := passwd.New().Hash(t.Context(), []byte(CheapPassword))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := Config{State: State{Accounts: []Account{{Name: "ana", Key: name.Key("ana"), Hash: hash}}}}
+	r := openRig(t, cfg)
+	took := make(map[string][]time.Duration)
+	for i := range sized(5, 20) {
+		for j, who := range []string{"ana", "nobody"} {
+			e := r.listen(r.dial(r.port, net.IPv4(127, 3, byte(j), byte(i+1)), 0)) // each has its own tries
+			e.say("/bot\n/login " + who + "\n")
+			e.hears("the password of " + who + ":\n")
+			begin := time.Now()
+			e.say("wrong horse\n")
+			if got := e.hears("\n"); got != "* that is not right\n" {
+				t.Errorf("%s: told %q", who, got)
+			}
+			took[who] = append(took[who], time.Since(begin))
+			e.reset()
+		}
+	}
+	wrong, nobody := median(took["ana"]), median(took["nobody"])
+	t.Logf("a wrong password takes %v, a name that nobody has %v", wrong, nobody)
+	if nobody < wrong/2 || nobody > 2*wrong {
+		t.Errorf("a wrong password takes %v, a name that nobody has %v", wrong, nobody)
+	}
 }

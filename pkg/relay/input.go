@@ -241,6 +241,7 @@ func (s *session) input(data []byte) {
 		data = rest
 		s.ahead = data
 		s.take(line)
+		data = s.ahead
 		s.keepSeat()
 	}
 	s.ahead = nil
@@ -424,7 +425,9 @@ func (s *session) say(kind wire.Kind, text []byte) {
 	e.kind, e.tag, e.name = kind, s.tag, s.label
 	e.text = append(e.text[:0], text...)
 	s.here.unsettled = true
+	s.here.room.coming(1)
 	if !s.here.room.send(s.done, e) {
+		s.here.room.coming(-1)
 		s.unsaid = true
 	}
 }

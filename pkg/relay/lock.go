@@ -102,7 +102,7 @@ func (s *session) invite(who string) error {
 		}
 	})
 	if other != nil {
-		other.out.Post(other.line(fmt.Sprintf("%s invites you to %s; /join %s goes there", s.name, r.key.name, r.key.name)))
+		other.hint(fmt.Sprintf("%s invites you to %s; /join %s goes there", s.name, r.key.name, r.key.name))
 	}
 	s.tell("invited " + as)
 	if !locked || !registered {

@@ -14,6 +14,7 @@ type member struct {
 	// Owned by the broadcaster, once it has entered.
 	out      *feed.Outlet // the session's, or its reading window's
 	from     feed.Place   // the first that was written there
+	now      uint64       // the index from which on what it is shown is no history
 	slot     int          // in room.members; -1: not there
 	format   format
 	leaveOut []uint32 // tags of what it does not see; never changed in place
@@ -36,6 +37,7 @@ func (r *room) enter(m *member, lines int, after feed.Mark) {
 	if at.Index < r.forgotten {
 		at = f.At(r.forgotten)
 	}
+	m.now = f.Head().Index
 	earlier := at.Ordinal < f.Head().Ordinal
 	if !earlier {
 		at = f.Head() // who came and went is no news

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -239,6 +240,7 @@ func (m *Memory) Search(ctx context.Context, room, looked string, seq uint64, n 
 		}
 		slices.Reverse(found[older:])
 		end = begin
+		runtime.Gosched() // those who talk come first
 	}
 	found = found[:min(n, len(found))]
 	slices.Reverse(found)

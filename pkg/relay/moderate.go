@@ -14,7 +14,7 @@ import (
 // logDeed begins a log line of an operator's deed. Who is who; of whom is the one
 // it concerns. fail2ban finds act, whom and address in it.
 func (s *session) logDeed(act, whom string) *zerolog.Event {
-	return s.logWho(s.srv.log.Warn()).Str("act", act).Str("by", s.name).Str("whom", harmless(whom))
+	return s.logWho(s.srv.log.Warn()).Str("act", act).Str("by", harmless(s.name)).Str("whom", harmless(whom))
 }
 
 // target is the session that a command is about: the first word of args, and the

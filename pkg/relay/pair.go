@@ -98,6 +98,13 @@ func (s *session) screen() *session {
 	return s
 }
 
+// hint writes a notice of somebody else's doing where the session reads. Any goroutine
+// may call it; it is lost on who does not read.
+func (s *session) hint(text string) {
+	w := s.screen()
+	w.out.Post(w.line(text))
+}
+
 // paired is the session's reading window, or nil.
 func (s *session) paired() *session {
 	if w := s.window.Load(); w != s {
@@ -184,7 +191,10 @@ func (s *session) vanish() {
 	s.part("left", false)
 	s.srv.names.release(s, s.name)
 	s.name, s.label = "", nil
-	s.srv.speaks(s) // its seat is not given to a newcomer
+	s.srv.mu.Lock()
+	defer s.srv.mu.Unlock()
+	s.srv.known(s) // its place is not given to a newcomer
+	s.srv.windows++
 }
 
 // visit has do run by the broadcaster of the room that s is in, with its member
@@ -241,8 +251,9 @@ func (r *room) show(m *member, on *session, at feed.Place) {
 }
 
 // giveBack is the end of a reading window: the session it belonged to is shown again
-// what is said, from the first message on that the window may not have got. What was
-// still due to it of a room that the session has left meanwhile is not shown.
+// what is said, from the first message on that the window may not have got, in the
+// rooms that it has left meanwhile too. Private lines that were on their way to the
+// window are lost, as with any connection.
 func (s *session) giveBack() {
 	defer close(s.gone)
 	a := s.writer
@@ -252,13 +263,29 @@ func (s *session) giveBack() {
 	unacked := s.unacked()
 	if !a.visit(func(r *room, m *member) {
 		a.out.Post(a.line(singleLine))
+		s.showBehind(unacked)
 		if m.out == s.out {
-			f := r.ring.Feed(r.formats[m.format])
-			at, rest := s.out.Seen(f, m.from, m.leaveOut, unacked)
-			r.show(m, a, at.Before(rest))
+			r.showAgain(m, s, unacked)
 		}
 	}) {
 		a.out.Post(a.line(singleLine))
+		s.showBehind(unacked)
+	}
+}
+
+// showAgain has m be shown on its own connection what its window w, which has ended,
+// may not have got.
+func (r *room) showAgain(m *member, w *session, unacked uint64) {
+	a := m.session
+	at, rest := w.out.Seen(r.ring.Feed(r.formats[m.format]), m.from, m.leaveOut, unacked)
+	at = notBefore(at.Before(rest), m.from)
+	history := at.Index < m.now
+	if history {
+		a.out.Post(r.heading(format(a.format.Load()), at))
+	}
+	r.show(m, a, at)
+	if history {
+		a.out.PostAfter(feed.Mark{Ring: r.ring, Index: m.now}, a.line(nowLine))
 	}
 }
 

@@ -368,3 +368,24 @@ func TestPairsAreNotChained(t *testing.T) {
 		}
 	})
 }
+
+// TestWindowsAreNobody: a reading window is a session, and nobody more.
+func TestWindowsAreNobody(t *testing.T) {
+	simulate(t, Config{}, func(b *bubble) {
+		ana, window, _ := b.trio()
+		if c := b.Counts(); c.Sessions != 3 || c.People != 2 {
+			t.Errorf("with a window: %d sessions, %d people", c.Sessions, c.People)
+		}
+		window.say("/quit")
+		time.Sleep(2 * flushStep)
+		if c := b.Counts(); c.Sessions != 2 || c.People != 2 {
+			t.Errorf("when it is gone: %d sessions, %d people", c.Sessions, c.People)
+		}
+		ana.pairUp()
+		ana.say("/quit")
+		time.Sleep(2 * flushStep)
+		if c := b.Counts(); c.Sessions != 1 || c.People != 1 {
+			t.Errorf("when both are gone: %d sessions, %d people", c.Sessions, c.People)
+		}
+	})
+}

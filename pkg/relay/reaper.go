@@ -52,6 +52,7 @@ func (s *Server) reap() {
 		if next += reapSlice; next >= total {
 			next = 0
 			s.tidy(now)
+			s.expire(now)
 		}
 		steps := max((total+reapSlice-1)/reapSlice, 1)
 		t.Reset(s.cfg.ReapInterval / time.Duration(steps))
@@ -130,7 +131,7 @@ func (s *Server) lookIdle(sess *session) {
 		sess.watch.warned = s.uptime()
 		if !sess.home.raw {
 			sess.out.Post(sess.line(fmt.Sprintf("you have been silent for %s; say something within %s to stay",
-				spell(silent), spell(limit-silent))))
+				spell(silent), spell(limit-silent)))) // its window is told for itself
 		}
 	}
 }

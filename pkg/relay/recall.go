@@ -154,7 +154,7 @@ func (s *session) search(args string) error {
 	ctx, cancel := s.recalling()
 	defer cancel()
 	room, newest := s.here.room.key.name, s.upToHere()
-	found, err := s.srv.journal.Search(ctx, room, args, newest+1, searchMost)
+	found, err := s.srv.search(ctx, s.done, room, args, newest+1)
 	switch {
 	case err != nil:
 		return s.recallFailed(err)
@@ -174,6 +174,20 @@ func (s *session) search(args string) error {
 
 // searchMost is how many messages a search shows.
 const searchMost = 20
+
+// search asks the journal when no other search is under way: each may look through all
+// there is, and a hundred at once would have those who talk wait for a processor.
+func (s *Server) search(ctx context.Context, done <-chan struct{}, room, words string, seq uint64) ([]Message, error) {
+	select {
+	case s.searching <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-done:
+		return nil, nil
+	}
+	defer func() { <-s.searching }()
+	return s.journal.Search(ctx, room, words, seq, searchMost)
+}
 
 // recall shows messages first to last of a room, at most so many, in pace with the
 // reader. Meanwhile the session takes no input.

@@ -53,6 +53,9 @@ func (s *session) resume(args string) error {
 	if args == "" {
 		return errUsage
 	}
+	if err := s.mayMove(); err != nil {
+		return err
+	}
 	right, wait := s.srv.guesses.Try(s.address, "seats, from "+s.address.String())
 	if wait > 0 {
 		return advise("too many wrong codes; try again in %s", spell(wait.Round(time.Second)))
@@ -74,7 +77,7 @@ func (s *session) resume(args string) error {
 		return nil
 	}
 	t = s.srv.tickets.ticket(x)
-	s.logAct("resumed").Str("name", t.Name).Send()
+	s.logDone().Str("name", harmless(t.Name)).Msg("resumed")
 	s.regain(t)
 	return nil
 }
@@ -280,6 +283,7 @@ func (r *room) oldest(f format) feed.Place {
 func (r *room) enterAfter(m *member, since uint64, day int, some bool) {
 	f := r.ring.Feed(r.formats[m.format])
 	at := f.At(r.ring.Seek(since + 1).Index)
+	m.now = f.Head().Index
 	if at.Ordinal == f.Head().Ordinal {
 		at = f.Head() // who came and went is no news
 	}

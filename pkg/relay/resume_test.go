@@ -231,6 +231,7 @@ func TestResumeAfterRestart(t *testing.T) {
 				ana.say("/nick ana")
 				code = codeIn(t, ana.seen())
 				ana.say("/join den")
+				ana.seen()
 				bob.say("/join den")
 				bob.say("line 1")
 				time.Sleep(time.Second)

@@ -114,6 +114,7 @@ func newRoom(s *Server, id uint32, key roomKey) *room {
 // run is the broadcaster. It ends when nobody holds the room any longer, or with
 // its own panic, which ends the room's sessions and nothing else.
 func (r *room) run() {
+	defer r.discard()
 	defer close(r.done)
 	defer r.crowd.stop()
 	defer func() {
@@ -123,7 +124,7 @@ func (r *room) run() {
 	}()
 	defer func() {
 		if v := recover(); v != nil {
-			r.srv.log.Error().Str("room", r.key.name).Interface("panic", v).
+			r.srv.log.Error().Str("room", harmless(r.key.name)).Interface("panic", v).
 				Str("stack", string(debug.Stack())).Msg("a broadcaster failed; its room is closed")
 			r.srv.abandon(r)
 			for _, m := range r.members {
@@ -178,6 +179,7 @@ func (r *room) take(e *event) {
 	if e.do != nil {
 		e.do()
 	} else {
+		r.coming(-1)
 		r.submit(e)
 	}
 	*e = event{text: e.text[:0]}

@@ -33,7 +33,9 @@ func (s *session) part(how string, unsaid bool) (said feed.Mark) {
 	var until feed.Mark
 	var left *leaving
 	if r.call(s.srv.killed, func() {
-		left = r.leaving(m)
+		if left = r.leaving(m); left != nil && m.out != s.out {
+			s.leaveBehind(*left)
+		}
 		r.leave(m)
 		until = r.mark()
 		if m.name != "" && how != "" {
@@ -68,7 +70,10 @@ func (s *session) enter(lines int, after feed.Mark) {
 
 // move leaves the room the session is in for another one. One who is behind first
 // reads what the old one still has: so nobody keeps up many rooms that are empty.
-func (s *session) move(to string) {
+func (s *session) move(to string) error {
+	if err := s.mayMove(); err != nil {
+		return err
+	}
 	r := s.srv.hold(roomKey{name: to})
 	said := s.part("left (for another room)", false)
 	m := s.sit(r, said)
@@ -85,6 +90,7 @@ func (s *session) move(to string) {
 			r.arrive(m, n)
 		})
 	}
+	return nil
 }
 
 // welcome says where one is.
@@ -126,8 +132,7 @@ func (s *session) joinRoom(args string) error {
 	if to == s.here.room.key.name {
 		return advise("you are in %s already", to)
 	}
-	s.move(to)
-	return nil
+	return s.move(to)
 }
 
 // admission is the name of the room that s may join as wanted, or why it may not.
@@ -164,8 +169,7 @@ func (s *session) leaveRoom(string) error {
 	if s.here.room.key.name == home {
 		return advise("you are in %s, where everyone begins; /quit leaves the server, /join ROOM goes elsewhere", home)
 	}
-	s.move(home)
-	return nil
+	return s.move(home)
 }
 
 // roomsMost is how many rooms are listed.

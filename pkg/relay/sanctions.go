@@ -165,14 +165,45 @@ func networkOf(text string) netip.Prefix {
 	return netip.Prefix{}
 }
 
+// sanctionsSwept is how often those that are over are looked for.
+const sanctionsSwept = time.Minute
+
+// expire has sanctions that are over be kept no longer, by a goroutine that ends by
+// itself: the reaper, which calls it, does not wait for a disk.
+func (s *Server) expire(now time.Time) {
+	if s.sanctions.none() || now.Sub(s.expired) < sanctionsSwept {
+		return
+	}
+	s.expired = now
+	_, over := s.sanctions.list(s.clock())
+	if len(over) == 0 {
+		return
+	}
+	s.running.Go(func() {
+		ctx, cancel := context.WithTimeout(s.life, keepTime)
+		defer cancel()
+		if err := s.dropAll(ctx, over); err != nil {
+			s.log.Error().Err(err).Msg("registry") // they are looked at again after a restart
+		}
+	})
+}
+
+// dropAll has the registry keep sanctions no longer.
+func (s *Server) dropAll(ctx context.Context, list []Sanction) error {
+	for i := range list {
+		if err := s.registry.DeleteSanction(ctx, list[i].ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // impose puts a sanction in force and keeps it.
 func (s *session) impose(n Sanction) (Sanction, error) {
 	added, instead := s.srv.sanctions.add(n)
 	err := s.keep(func(ctx context.Context) error {
-		for _, o := range instead {
-			if err := s.srv.registry.DeleteSanction(ctx, o.ID); err != nil {
-				return err
-			}
+		if err := s.srv.dropAll(ctx, instead); err != nil {
+			return err
 		}
 		return s.srv.registry.SaveSanction(ctx, added)
 	})
@@ -184,12 +215,5 @@ func (s *session) drop(list []Sanction) error {
 	if len(list) == 0 {
 		return nil
 	}
-	return s.keep(func(ctx context.Context) error {
-		for _, o := range list {
-			if err := s.srv.registry.DeleteSanction(ctx, o.ID); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return s.keep(func(ctx context.Context) error { return s.srv.dropAll(ctx, list) })
 }

@@ -1,9 +1,13 @@
 package relay
 
 import (
+	"context"
+	"errors"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -215,5 +219,87 @@ func TestNetworkOf(t *testing.T) {
 		if got := networkOf(text); got != p {
 			t.Errorf("networkOf(%q) = %v, want %s", text, got, want)
 		}
+	}
+}
+
+// sanctionRegistry keeps bans and mutes, unless it fails.
+type sanctionRegistry struct {
+	Registry
+	mu      sync.Mutex
+	kept    map[uint64]Sanction
+	dropped []uint64
+	fail    error
+}
+
+func (r *sanctionRegistry) SaveSanction(_ context.Context, n Sanction) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.kept[n.ID] = n
+	return nil
+}
+
+func (r *sanctionRegistry) DeleteSanction(_ context.Context, id uint64) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.fail != nil {
+		return r.fail
+	}
+	delete(r.kept, id)
+	r.dropped = append(r.dropped, id)
+	return nil
+}
+
+func (r *sanctionRegistry) left() []uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Sorted(maps.Keys(r.kept))
+}
+
+// What is over is kept no longer, though nobody asks; what holds is.
+func TestSanctionsEndByThemselves(t *testing.T) {
+	registry := &sanctionRegistry{Registry: NewMemory(Keep{}), kept: make(map[uint64]Sanction)}
+	moderated(t, Config{Registry: registry}, func(b *bubble, olga *person) {
+		olga.say("/ban eve 10m")
+		olga.say("/mute eve 2h")
+		olga.say("/mute 192.0.2.7 10m")
+		olga.say("/ban mallory forever")
+		olga.seen()
+		time.Sleep(10*time.Minute - time.Second)
+		if got := registry.left(); !slices.Equal(got, []uint64{1, 2, 3, 4}) {
+			t.Errorf("before their time, #%v are kept", got)
+		}
+		time.Sleep(sanctionsSwept + 10*time.Second)
+		if got := registry.left(); !slices.Equal(got, []uint64{2, 4}) {
+			t.Errorf("of what holds no longer, #%v is kept", got)
+		}
+		if _, over := b.sanctions.list(b.clock()); len(over) != 0 {
+			t.Errorf("%d are held that are over", len(over))
+		}
+		olga.say("/bans")
+		if got := olga.seen(); len(got) != 2 || !strings.HasPrefix(got[0], "* #2 eve is muted") || !strings.HasPrefix(got[1], "* #4 mallory is banned") {
+			t.Errorf("listed are %q", got)
+		}
+
+		registry.mu.Lock()
+		registry.fail = errors.New("disk full")
+		registry.mu.Unlock()
+		time.Sleep(2 * time.Hour)
+		olga.say("/bans")
+		olga.expect("* #4 mallory is banned by olga for ever")
+		if got := registry.left(); !slices.Equal(got, []uint64{2, 4}) {
+			t.Errorf("while the disk is full, #%v are kept", got)
+		}
+	})
+	// What could not be deleted is found again at the next start.
+	state := State{Sanctions: slices.Collect(maps.Values(registry.kept))}
+	registry.fail = nil
+	moderated(t, Config{Registry: registry, State: state}, func(*bubble, *person) {
+		time.Sleep(sanctionsSwept + 3*time.Hour)
+		if got := registry.left(); !slices.Equal(got, []uint64{4}) {
+			t.Errorf("after the next start, #%v are kept", got)
+		}
+	})
+	if want := []uint64{1, 3, 2}; !slices.Equal(registry.dropped, want) {
+		t.Errorf("deleted were #%v, want #%v", registry.dropped, want)
 	}
 }

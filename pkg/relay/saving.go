@@ -3,6 +3,7 @@ package relay
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -10,6 +11,10 @@ import (
 // goes on. Rooms are told one change after the other, by a goroutine that exists
 // as long as there is something to tell: the journal that reports it never waits.
 type saving struct {
+	// coming is how many messages are on their way to the journal, in the inboxes of
+	// all rooms.
+	coming atomic.Int64
+
 	mu      sync.Mutex
 	changes []Saving
 	telling bool
@@ -94,6 +99,9 @@ const (
 	// backlogMost how often.
 	backlogStep = 5 * time.Millisecond
 	backlogMost = 400
+	// comingMost is how many messages may be on their way to the journal before those
+	// who send most wait: many rooms' inboxes hold more than its queue.
+	comingMost = 1024
 	// busySender is how many lines a second make a session one of those.
 	busySender = 5
 )
@@ -105,7 +113,7 @@ func (s *session) yieldToJournal() bool {
 	if now.Sub(s.second) >= time.Second {
 		s.second, s.lately = now, 0
 	}
-	if s.lately++; s.lately <= busySender || s.srv.journal.Backlog() < backlogSlow {
+	if s.lately++; s.lately <= busySender || s.srv.keepsUp() {
 		return true
 	}
 	t := time.NewTicker(backlogStep)
@@ -116,9 +124,36 @@ func (s *session) yieldToJournal() bool {
 		case <-s.done:
 			return false
 		}
-		if s.srv.journal.Backlog() < backlogSlow {
+		if s.srv.keepsUp() {
 			return true
 		}
 	}
 	return true
+}
+
+// keepsUp tells whether the journal keeps up with what is said. Memory always does.
+func (s *Server) keepsUp() bool {
+	return s.memory != nil || s.saving.coming.Load() < comingMost && s.journal.Backlog() < backlogSlow
+}
+
+// coming notes that there are n more messages on their way to the journal.
+func (r *room) coming(n int64) {
+	if r.journal != nil {
+		r.srv.saving.coming.Add(n)
+	}
+}
+
+// discard gives up what is left in the inbox. It is for a room whose broadcaster has
+// ended and that nobody holds.
+func (r *room) discard() {
+	for {
+		select {
+		case e := <-r.inbox:
+			if e.do == nil {
+				r.coming(-1)
+			}
+		default:
+			return
+		}
+	}
 }

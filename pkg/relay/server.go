@@ -44,6 +44,7 @@ type Server struct {
 	accounts  *accounts
 	hasher    *passwd.Hasher
 	guesses   *guess.Limiter
+	chosen    *guess.Limiter // of passwords that are to be kept
 	saving    saving
 	sanctions *sanctions
 	tickets   *tickets
@@ -52,6 +53,7 @@ type Server struct {
 	operators map[string]bool // by key of the account
 	files     int             // that the process may have open
 	lingers   chan struct{}   // a place for each connection that lingers
+	searching chan struct{}   // a place for one who searches
 	pending   chan struct{}   // a place for each connection not yet greeted; nil: no limit
 	life      context.Context
 	kill      context.CancelFunc // ends what still waits, without ceremony
@@ -67,6 +69,7 @@ type Server struct {
 	lastChange atomic.Int64 // uptime
 
 	relieved atomic.Int64 // uptime of the last call for memory
+	expired  time.Time    // when sanctions that are over were last looked for; the reaper's
 
 	// Newcomers turned away since the last line about them in the log, and when
 	// that was, as uptime.
@@ -87,6 +90,7 @@ type Server struct {
 	paused    chan struct{} // closed on resuming; nil: accepting
 	strangers list.List     // sessions that have not spoken yet, the oldest first
 	evicted   int           // sessions that have to make room, and have not ended yet
+	windows   int           // sessions that are reading windows
 	reaping   bool          // the reaper runs
 	empty     chan struct{} // closed when the last session has ended; nil: nobody waits
 }
@@ -105,7 +109,9 @@ func New(cfg Config) *Server {
 		names:     newDirectory(),
 		hasher:    passwd.New(),
 		guesses:   guess.New(),
+		chosen:    guess.New(),
 		lingers:   make(chan struct{}, lingersMost),
+		searching: make(chan struct{}, 1),
 		files:     descriptorLimit(),
 		rooms:     make(map[roomKey]*room),
 		catalog:   newCatalog(),
@@ -221,6 +227,11 @@ func (s *Server) release(r *room) {
 		}
 	}
 	close(r.stop)
+	select {
+	case <-r.done: // it has failed
+		r.discard()
+	default:
+	}
 }
 
 // abandon makes room for a new one in the place of one that has failed.
@@ -296,7 +307,7 @@ func (s *Server) ref() string { return fmt.Sprintf("%04x", rand.Uint32()&0xffff)
 // Counts is how much goes on.
 type Counts struct {
 	Sessions int    // connections
-	People   int    // those of them that have spoken or taken a name
+	People   int    // those of them that have spoken or taken a name, without reading windows
 	Rooms    int    // rooms with somebody in them
 	Messages uint64 // said since New
 	Accepted uint64 // connections since New
@@ -310,7 +321,7 @@ func (s *Server) Counts() Counts {
 	defer s.mu.Unlock()
 	c := Counts{
 		Sessions: len(s.sessions),
-		People:   len(s.sessions) - s.strangers.Len(),
+		People:   len(s.sessions) - s.strangers.Len() - s.windows,
 		Rooms:    len(s.rooms),
 		Messages: s.messages.Load(),
 		Accepted: s.accepted.Load(),

@@ -48,7 +48,7 @@ type session struct {
 	slowed   bool      // was told that it is faster than the rate
 	present  bool      // is no stranger any more
 	user     string    // whom the kernel knows at the other end; "": nobody
-	ahead    []byte    // input: what has come in behind the line that is looked at
+	ahead    []byte    // input: what has come in behind the line that is looked at, and is taken next
 	piped    bool      // its input had ended before it was greeted
 	outside  bool      // it asks for a seat or a window and has entered no room yet
 	stay     *stay     // its seat, that can be taken again; nil: it has none
@@ -67,6 +67,7 @@ type session struct {
 	heard   atomic.Int64              // when bytes last came in, as uptime
 	place   atomic.Pointer[member]    // where it talks, or is about to; stored by its goroutine
 	window  atomic.Pointer[session]   // where it reads: see pair.go; nil: here
+	behind  atomic.Pointer[[]leaving] // rooms it left that its window may not have shown to the end; replaced whole
 	worked  atomic.Bool               // its goroutine has done more than wait
 
 	// Set when it becomes a reading window.
@@ -208,10 +209,9 @@ func (s *session) answer(lines []byte) {
 	_ = s.out.Send(s.done, s.settle(), lines)
 }
 
-// logAct begins a log line of what the session did that is worth one.
-func (s *session) logAct(what string) *zerolog.Event {
-	return s.logWho(s.srv.log.Info()).Str("act", what)
-}
+// logDone begins a log line of what the session did that is worth one. The message
+// says what.
+func (s *session) logDone() *zerolog.Event { return s.logWho(s.srv.log.Info()) }
 
 func (s *session) logEnd(c *cause) {
 	e := s.srv.log.Info()
@@ -225,7 +225,7 @@ func (s *session) logEnd(c *cause) {
 	e.Str("cause", c.log).Msg("end")
 }
 
-func (s *session) logBegin() { s.logWho(s.srv.log.Info()).Msg("begin") }
+func (s *session) logBegin() { s.logDone().Msg("begin") }
 
 func (s *session) logWho(e *zerolog.Event) *zerolog.Event {
 	return e.Uint32("id", s.id).Str("transport", s.conn.LocalAddr().Network()).

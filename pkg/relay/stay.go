@@ -31,9 +31,10 @@ type sitting struct {
 
 // leaving is where a session left a room.
 type leaving struct {
-	room     string
-	feed     *feed.Feed
-	at       feed.Place
+	room     *room
+	feed     *feed.Feed // in which it, or its reading window, was shown the room
+	own      *feed.Feed // the same in its own format; nil: it has no window
+	from, at feed.Place // the first that was written there, and where it left
 	leaveOut []uint32
 }
 
@@ -91,7 +92,7 @@ func (r *room) leaving(m *member) *leaving {
 		return nil
 	}
 	f := r.ring.Feed(r.formats[m.format])
-	return &leaving{r.key.name, f, f.Head(), m.leaveOut}
+	return &leaving{room: r, feed: f, from: m.from, at: f.Head(), leaveOut: m.leaveOut}
 }
 
 // ackTime is how long a session that ends waits for its peer to acknowledge the last
@@ -176,7 +177,7 @@ func (s *session) vacate(c *cause, w *session) {
 			reader = w
 		}
 		at, rest := reader.out.Seen(l.feed, l.at, l.leaveOut, reader.unacked())
-		seen, moved = s.readBack(l.room, at, rest), true
+		seen, moved = s.readBack(l.room.key.name, at, rest), true
 	}
 	if y.owed != nil {
 		seen, moved = min(seen, *y.owed), true
@@ -185,7 +186,7 @@ func (s *session) vacate(c *cause, w *session) {
 	s.srv.tickets.leave(y.seat, func(t *Ticket) {
 		t.Name, t.Account = s.name, account
 		if y.parted != nil {
-			t.Room = y.parted.room
+			t.Room = y.parted.room.key.name
 		}
 		if moved {
 			t.At = Position{s.srv.journal.Epoch(), seen}
