@@ -50,7 +50,7 @@ func TestSearchesTakeTurns(t *testing.T) {
 			found += count(got, `^\* 1 message with these words:$`)
 			late += count(got, `^\* the history does not answer just now; try again later$`)
 		}
-		if most := int(recallTime / (100 * time.Millisecond)); found < most-1 || found > most || found+late != len(people)-1 {
+		if most := int(recallTime / (100 * time.Millisecond)); found < most-3 || found > most || found+late != len(people)-1 {
 			t.Errorf("of %d who search %d find, and %d are told to try again", len(people), found, late)
 		}
 		if most := journal.most.Load(); most != 1 {
