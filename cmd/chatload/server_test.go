@@ -42,10 +42,11 @@ type server struct {
 // caller is one connection.
 type caller struct {
 	net.Conn
-	i    int
-	room string
-	nick string
-	ping string // what it must answer before it hears anything
+	i     int
+	room  string
+	nick  string
+	ping  string // what it must answer before it hears anything
+	reset bool   // guarded by server.mu: a write has found it so
 }
 
 // serve starts it and returns its address for -addr.
@@ -103,7 +104,7 @@ func (s *server) attend(c *caller) {
 	s.dialect(s, c, in)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if errors.Is(in.Err(), syscall.ECONNRESET) {
+	if c.reset || errors.Is(in.Err(), syscall.ECONNRESET) {
 		s.unread++
 	}
 	if s.left++; s.left == len(s.callers) && s.allLeft != nil {
@@ -124,7 +125,9 @@ func (s *server) say(author *caller, line string) {
 		if s.spoil != nil {
 			out = s.spoil(i, s.lines, line)
 		}
-		fmt.Fprint(to, out)
+		if _, err := fmt.Fprint(to, out); errors.Is(err, syscall.ECONNRESET) {
+			to.reset = true // who reads from it is not told again
+		}
 	}
 }
 
