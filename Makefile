@@ -1,6 +1,6 @@
 # Everything that is done more than once. Continuous integration calls these too.
 
-.PHONY: all build test torture fuzz bench docs clean
+.PHONY: all build test test-qt torture fuzz bench docs clean
 
 all: build
 
@@ -12,6 +12,10 @@ build:
 test:
 	@tools/test.sh deps format vet static build unit costs fuzz fanout
 
+# Tries clients built with Qt, which it installs.
+test-qt:
+	@tools/qt.sh
+
 # The loops of the tests in their full size.
 torture:
 	@CHATD_TORTURE=1 FUZZTIME=60s tools/test.sh deps build torture fuzz
@@ -20,8 +24,8 @@ torture:
 fuzz:
 	@tools/fuzz.sh $(or $(FUZZTIME),60s)
 
-# Measures chatd beside the floor and the peers that are installed, in about 50
-# minutes, and writes docs/performance.md anew. BENCH=-quick shows that it works.
+# Measures chatd beside the floor and the peers that are installed, in about an
+# hour, and writes docs/performance.md anew. BENCH=-quick shows that it works.
 bench:
 	@go run ./bench/suite $(BENCH)
 

@@ -4,10 +4,11 @@
 set -eu
 need=(
   cc:gcc cc:libc6-dev
-  nc.openbsd:netcat-openbsd nc.traditional:netcat-traditional ncat:ncat busybox:busybox socat:socat
+  nc.openbsd:netcat-openbsd nc.traditional:netcat-traditional ncat:ncat busybox:busybox socat:socat openssl:openssl
   inetutils-telnet:inetutils-telnet telnet-ssl:telnet-ssl
-  ip:iproute2 taskset:util-linux sqlite3:sqlite3 strace:strace hostname:hostname
+  ip:iproute2 taskset:util-linux sqlite3:sqlite3 strace:strace hostname:hostname tmux:tmux jq:jq
   systemd-analyze:systemd systemd-socket-activate:systemd
+  chromium:chromium
 )
 missing=()
 for pair in "${need[@]}"; do
@@ -15,6 +16,7 @@ for pair in "${need[@]}"; do
   PATH="$PATH:/usr/sbin:/sbin" command -v "$program" >/dev/null || missing+=("$package")
 done
 [ -e /usr/include/stdio.h ] || missing+=(libc6-dev)
+[ -e /usr/lib/python3/dist-packages/websockets ] || missing+=(python3-websockets)
 [ ${#missing[@]} -gt 0 ] || exit 0
 install="apt-get install --no-install-recommends -y ${missing[*]}"
 if [ "$(id -u)" != 0 ]; then

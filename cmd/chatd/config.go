@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"maps"
@@ -31,12 +32,18 @@ import (
 //	example          a value other than the default
 //	group            the heading under which this and the following ones stand
 type config struct {
-	Listen string `env:"CHATD_LISTEN" envDefault:"tcp://:7777" group:"Listening" desc:"where to listen: tcp://HOST:PORT or unix:///PATH, several separated by commas" more:"Without a host, all addresses are meant, and port 0 is any free one. Append ?serve=raw to pass bytes on unchanged instead of chatting (&room=NAME joins several such listeners), ?backlog=N for the length of the kernel's queue, and, for a socket in the file system, ?mode=0660 and &group=NAME. When systemd gives the service a runtime directory, the default is also a socket chatd.sock in it; when systemd hands over sockets, the default is these alone, and fd://NAME names one of them beside others." example:"tcp://192.0.2.7:7777,unix:///tmp/chatd.sock?mode=0600"`
+	Listen string `env:"CHATD_LISTEN" envDefault:"tcp://:7777" group:"Listening" desc:"where to listen: tcp://HOST:PORT, tls://HOST:PORT, unix:///PATH or, for browsers, http://HOST:PORT and https://HOST:PORT, several separated by commas" more:"Without a host, all addresses are meant, and port 0 is any free one. Append ?serve=raw to pass bytes on unchanged instead of chatting (&room=NAME joins several such listeners), ?serve=echo to send back every byte, ?serve=fortune to say a fortune and close (&format=qt, qt4 or qtlocal for the clients of Qt's examples), ?backlog=N for the length of the kernel's queue, and, for a socket in the file system, ?mode=0660 and &group=NAME. When systemd gives the service a runtime directory, the default is also a socket chatd.sock in it; when systemd hands over sockets, the default is these alone, and fd://NAME names one of them beside others." example:"tcp://192.0.2.7:7777,http://:8080,unix:///tmp/chatd.sock?mode=0600"`
 
-	Name     hostName `env:"CHATD_NAME" default:"the machine's host name" group:"What people see" desc:"what the greeting calls this server" more:"At most 64 characters." example:"lobby.example.org"`
-	History  count    `env:"CHATD_HISTORY" envDefault:"20" max:"4096" off:"none" desc:"lines of earlier talk that a newcomer is shown" example:"100"`
-	Echo     onOff    `env:"CHATD_ECHO" envDefault:"on" desc:"whether people get their own lines back, stamped with the time" more:"The stamped line is the receipt: others have it too. Everyone can choose with /echo." example:"off"`
-	MOTDFile string   `env:"CHATD_MOTD_FILE" default:"none" desc:"file with the message of the day, shown to every newcomer" more:"At most 64 KiB. SIGHUP reads it again." example:"/etc/chatd/motd"`
+	TLSCertFile string  `env:"CHATD_TLS_CERT_FILE" default:"none" desc:"file with the certificate for tls:// and https:// listeners, in PEM" more:"Behind it in the file are those that lead from it to one that clients trust (fullchain.pem). chatd looks at it again when somebody connects, at most once a second, and at SIGHUP; those who are in stay. If the new one is no good, the old one stays and the log says so." example:"/etc/chatd/fullchain.pem"`
+	TLSKeyFile  string  `env:"CHATD_TLS_KEY_FILE" default:"none" desc:"file with the key of that certificate, in PEM" more:"Nobody but its owner and group may have any access to it. It is read again whenever the certificate is." example:"/etc/chatd/privkey.pem"`
+	WebOrigins  origins `env:"CHATD_WEB_ORIGINS" default:"none" desc:"origins of pages that may chat here, such as https://chat.example.org, separated by commas" more:"The page of an http:// or https:// listener works without this when it is opened by an address of the machine, by localhost, by the machine's host name or by the host in the listener's URL. Any other name by which people reach it, and the name of a proxy in front, is written here: browsers are refused otherwise, so that no other site can use the chat in the name of those who visit it." example:"https://chat.example.org,http://chat.lan:8080"`
+	ProxyFrom   proxies `env:"CHATD_PROXY_FROM" default:"none" desc:"addresses of proxies that say for whom they speak, separated by commas" more:"Addresses or prefixes, such as 192.0.2.7 or 10.0.0.0/8. Every TCP connection from one of them, with TLS or without, has to begin with a PROXY header, version 1 or 2, and the address in it is the one that counts: for limits and bans, in the log and in /whois. Anybody else's header is a line like any other." example:"127.0.0.1,10.0.0.0/8"`
+
+	Name        hostName `env:"CHATD_NAME" default:"the machine's host name" group:"What people see" desc:"what the greeting calls this server" more:"At most 64 characters." example:"lobby.example.org"`
+	History     count    `env:"CHATD_HISTORY" envDefault:"20" max:"4096" off:"none" desc:"lines of earlier talk that a newcomer is shown" example:"100"`
+	Echo        onOff    `env:"CHATD_ECHO" envDefault:"on" desc:"whether people get their own lines back, stamped with the time" more:"The stamped line is the receipt: others have it too. Everyone can choose with /echo." example:"off"`
+	MOTDFile    string   `env:"CHATD_MOTD_FILE" default:"none" desc:"file with the message of the day, shown to every newcomer" more:"At most 64 KiB. SIGHUP reads it again." example:"/etc/chatd/motd"`
+	FortuneFile string   `env:"CHATD_FORTUNE_FILE" default:"a built-in handful" desc:"file with what listeners with ?serve=fortune say, one at random" more:"Fortunes of one line or more, with a line % between two, as fortune(6) has them: UTF-8, at most 4 MiB, and each at most 16 KiB. SIGHUP reads it again." example:"/etc/chatd/fortunes"`
 
 	Data string `env:"CHATD_DATA" default:"none; under systemd the state directory of the service" group:"What is kept" desc:"folder in which history, registered names and bans are kept" more:"It is created if the folder it is in exists, and one server at a time uses it. Without a folder everything is kept in memory and gone when the server stops; off has it so under systemd too." example:"/tmp"`
 	Keep keep   `env:"CHATD_KEEP" default:"the last 1000000 messages, in memory 10000" desc:"how much is kept of each room: an age, a count of messages, or both" more:"90d,100000 keeps the last 100,000 messages unless they are older than 90 days. Ages are written 12h, 90d or 52w. What is left out has no bound, and off leaves out both; in memory never more than 10,000 messages or 4 MiB of a room are kept. Everyone is told in the greeting." example:"90d,100000"`
@@ -68,6 +75,10 @@ type config struct {
 	handedOver bool
 	// password is what PasswordFile holds; empty: none is asked for.
 	password string
+	// certificate is what TLSCertFile and TLSKeyFile hold; nil: there is none.
+	certificate *tls.Certificate
+	// fortunes are what FortuneFile holds; nil: it is not set.
+	fortunes []string
 	// environ is the environment all this came from.
 	environ environment
 }
@@ -105,6 +116,11 @@ func loadConfig(environ environment) (config, error) {
 		_, err := readMOTD(cfg.MOTDFile)
 		wrong = append(wrong, prefixed("CHATD_MOTD_FILE", err)...)
 	}
+	if cfg.FortuneFile != "" {
+		var err error
+		cfg.fortunes, err = readFortunes(cfg.FortuneFile)
+		wrong = append(wrong, prefixed("CHATD_FORTUNE_FILE", err)...)
+	}
 	if cfg.Data = dataFolder(environ, cfg.Data); cfg.Data != "" {
 		wrong = append(wrong, prefixed("CHATD_DATA", judgeFolder(cfg.Data))...)
 	}
@@ -113,6 +129,7 @@ func loadConfig(environ environment) (config, error) {
 		cfg.password, err = cfg.readPassword()
 		wrong = append(wrong, prefixed("CHATD_PASSWORD_FILE", err)...)
 	}
+	wrong = append(wrong, cfg.judgeTLS()...)
 	for _, name := range slices.Sorted(maps.Keys(environ)) {
 		if sentence := unknownVariable(name, environ, known); sentence != "" {
 			wrong = append(wrong, sentence)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/chatd/chatd/internal/fortune"
 	"github.com/chatd/chatd/internal/listen"
 	"github.com/chatd/chatd/pkg/relay"
 )
@@ -118,11 +119,16 @@ func TestBadValues(t *testing.T) {
 	counts := []string{"-1", "ten", "1.5", "1e3", "10MiB", huge, "-" + huge}
 	spans := []string{"10", "-5s", "1ns", "soon", "10 s", "1d", "99999h", huge}
 	bad := map[string][]string{
-		"CHATD_LISTEN":          {"7777", "localhost:7777", "off", "tcp://:0x1", "tcp://:7777?serve=pigeon", "tcp://:7777,tcp://:7777", "telnet://:23", ","},
-		"CHATD_NAME":            {strings.Repeat("n", 65), "a\x1b[31mb", "two\nlines", "\xff"},
-		"CHATD_HISTORY":         append(counts, "4097"),
-		"CHATD_ECHO":            {"maybe", "2", "oui"},
-		"CHATD_MOTD_FILE":       {folder, large, filepath.Join(folder, "none"), "/dev/null", "/proc/self/mem/x"},
+		"CHATD_LISTEN":    {"7777", "localhost:7777", "off", "tcp://:0x1", "tcp://:7777?serve=pigeon", "tcp://:7777,tcp://:7777", "telnet://:23", ","},
+		"CHATD_NAME":      {strings.Repeat("n", 65), "a\x1b[31mb", "two\nlines", "\xff"},
+		"CHATD_HISTORY":   append(counts, "4097"),
+		"CHATD_ECHO":      {"maybe", "2", "oui"},
+		"CHATD_MOTD_FILE": {folder, large, filepath.Join(folder, "none"), "/dev/null", "/proc/self/mem/x"},
+		"CHATD_FORTUNE_FILE": {
+			folder, filepath.Join(folder, "none"), "/dev/null", write("fortunes-none", "%\n \n%\n", 0o644),
+			write("fortunes-empty", "", 0o644), write("fortunes-latin1", "one\n%\ncaf\xe9\n", 0o644),
+			write("fortunes-long", "one\n%\n"+strings.Repeat("x", fortune.MaxLength), 0o644), write("fortunes-large", strings.Repeat("x\n%\n", maxFortunes/4+1), 0o644),
+		},
 		"CHATD_MAX_CLIENTS":     counts,
 		"CHATD_MAX_PER_ADDRESS": counts,
 		"CHATD_MAX_LINE":        {"0", "off", "63", "-64", "65KiB", "64KB", "4 k", "1.5KiB", "long", huge, "-" + huge + "GiB"},
@@ -140,9 +146,13 @@ func TestBadValues(t *testing.T) {
 			write("open", "secret\n", 0o644), write("writable", "secret\n", 0o602), write("empty", "\n", 0o600),
 			write("lines", "secret\nand more\n", 0o600), write("escape", "\x1b[31m", 0o600), write("latin1", "caf\xe9\n", 0o600),
 		},
-		"CHATD_OPERATORS":  {"ana;bob", "ana bob", ",", "ana,,ana", "ana,Ana", "guest7", "раураl", "ana,\xff", "-", strings.Repeat("a", 33)},
-		"CHATD_LOG_LEVEL":  {"loud", "off", "0"},
-		"CHATD_LOG_FORMAT": {"xml", "journal", "auto,json"},
+		"CHATD_TLS_CERT_FILE": {large, filepath.Join(folder, "none")}, // without a key; TestBadCertificates has the rest
+		"CHATD_TLS_KEY_FILE":  {large, filepath.Join(folder, "none")},
+		"CHATD_PROXY_FROM":    {",", "proxy", "192.0.2.7:80", "192.0.2.7/33", "192.0.2.7/24", "fe80::1%eth0", "::ffff:0.0.0.0/96", "192.0.2.7;192.0.2.8"},
+		"CHATD_WEB_ORIGINS":   {",", "chat.example.org", "https://*.example.org", "ws://chat.example.org", "https://chat.example.org/chat", "https://bücher.example", "null", "https://a.example,https://A.example:443"},
+		"CHATD_OPERATORS":     {"ana;bob", "ana bob", ",", "ana,,ana", "ana,Ana", "guest7", "раураl", "ana,\xff", "-", strings.Repeat("a", 33)},
+		"CHATD_LOG_LEVEL":     {"loud", "off", "0"},
+		"CHATD_LOG_FORMAT":    {"xml", "journal", "auto,json"},
 	}
 	var all strings.Builder
 	for _, s := range settings() {
@@ -198,6 +208,12 @@ func TestGoodValues(t *testing.T) {
 		{"CHATD_DATA", "data", func(c config) bool { return c.Data == "data" }},
 		{"CHATD_DATA", "Off", func(c config) bool { return c.Data == "" }},
 		{"CHATD_OPERATORS", " ana , Zoë,聊天,", func(c config) bool { return slices.Equal(c.Operators, names{"ana", "Zoë", "聊天"}) }},
+		{"CHATD_PROXY_FROM", "off", func(c config) bool { return c.ProxyFrom == nil }},
+		{"CHATD_PROXY_FROM", "192.0.2.7, 10.0.0.0/8", func(c config) bool { return fmt.Sprint(c.ProxyFrom) == "[192.0.2.7/32 10.0.0.0/8]" }},
+		{"CHATD_WEB_ORIGINS", "off", func(c config) bool { return c.WebOrigins == nil }},
+		{"CHATD_WEB_ORIGINS", "https://Chat.example.org:443/, http://[::1]:8080", func(c config) bool {
+			return slices.Equal(c.WebOrigins, origins{"https://chat.example.org", "http://[::1]:8080"})
+		}},
 		{"CHATD_OPERATORS", "off", func(c config) bool { return c.Operators == nil }},
 		{"CHATD_LOG_LEVEL", "Debug", func(c config) bool { return c.LogLevel == "debug" }},
 	} {
@@ -223,8 +239,9 @@ func TestUnknownVariables(t *testing.T) {
 		{"CHATD_MOTD", ""},
 		{"CHATD_DATE", "CHATD_DATA"},
 		{"CHATD_OPERATOR", "CHATD_OPERATORS"},
-		{"CHATD_WEB_ORIGINS", ""},
-		{"CHATD_TLS_CERT_FILE", ""},
+		{"CHATD_WEB_ORIGIN", "CHATD_WEB_ORIGINS"},
+		{"CHATD_TLS_CERT", ""},
+		{"CHATD_TLS_KEYFILE", "CHATD_TLS_KEY_FILE"},
 		{"CHATD_OPS_LISTEN", ""},
 		{"CHATD_PORT", ""},
 		{"CHATD_", ""},

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/chatd/chatd/internal/fortune"
 )
 
 const (
@@ -18,6 +20,9 @@ const (
 	// maxPassword is the largest file with a password in bytes: more than anyone
 	// types.
 	maxPassword = 1 << 10
+	// maxFortunes is the largest file with fortunes in bytes: more than all of
+	// Debian's together.
+	maxFortunes = 4 << 20
 )
 
 // readMOTD returns the message of the day from a file. Its errors are whole
@@ -50,6 +55,23 @@ func readPassword(path string) (string, error) {
 		return "", fmt.Errorf("%s holds more than one line, or what nobody can type; write one line of text into it", path)
 	}
 	return text, nil
+}
+
+// readFortunes returns the fortunes that a file holds, one at least. Its errors are
+// whole sentences for the operator.
+func readFortunes(path string) ([]string, error) {
+	text, _, err := readFile(path, maxFortunes)
+	switch {
+	case errors.Is(err, errTooLarge):
+		return nil, fmt.Errorf("%s is larger than 4 MiB, the most that fortunes can be", path)
+	case err != nil:
+		return nil, err
+	}
+	fortunes, err := fortune.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s %w", path, err)
+	}
+	return fortunes, nil
 }
 
 // errTooLarge is the error of readFile that its caller puts into words.

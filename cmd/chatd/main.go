@@ -137,6 +137,10 @@ func verdict(cfg config) string {
 	for _, l := range cfg.listeners {
 		fmt.Fprintf(&b, "would listen on %s\n", l)
 	}
+	if cfg.certificate != nil {
+		names, until := certified(cfg.certificate)
+		fmt.Fprintf(&b, "would speak TLS as %s until %s\n", names, until)
+	}
 	fmt.Fprintf(&b, "would keep %s\n", cfg.keepsWhat())
 	if cfg.password != "" {
 		fmt.Fprintln(&b, "would ask newcomers for a password")

@@ -194,7 +194,8 @@ func TestMistakesAreToldAtOnce(t *testing.T) {
 		"CHATD_WEB_ORIGINS":  "example.org",
 		"PATH":               "/usr/bin",
 	}
-	const want = `chatd: CHATD_KEEP="3 months" is neither an age nor a count of messages; write 90d,100000, or 90d, or 100000, or off
+	const want = `chatd: CHATD_WEB_ORIGINS="example.org" holds "example.org", which is no origin; write one such as https://chat.example.org
+chatd: CHATD_KEEP="3 months" is neither an age nor a count of messages; write 90d,100000, or 90d, or 100000, or off
 chatd: CHATD_OPERATORS="ana bob" holds "ana bob": a name has no spaces; try ana_bob
 chatd: CHATD_MAX_LINE="10" is too small; it can be 64 to 64KiB
 chatd: CHATD_IDLE_TIMEOUT="10" has no unit; write 10s, 10m or 10h
@@ -203,7 +204,6 @@ chatd: CHATD_LISTEN: unix://here: has a path that does not begin with a slash; w
 chatd: CHATD_MOTD_FILE: /nonexistent/motd does not exist
 chatd: CHATD_DATA: /nonexistent does not exist; create it first
 chatd: CHATD_LISTN is not known to this version; did you mean CHATD_LISTEN?
-chatd: CHATD_WEB_ORIGINS is not known to this version; chatd help lists those that are
 `
 	for _, args := range [][]string{nil, {"check"}} {
 		status, stdout, stderr := chatd(t, environ, args...)

@@ -87,28 +87,38 @@ func TestRaw(t *testing.T) {
 	p.stop()
 }
 
-// The client of the Qt tutorial sends "name: text" without a line end and shows
-// what comes as it comes.
+// The client of the Qt tutorial sends "name:text" without a line end, says so when
+// it enters and leaves, and shows what comes as it comes.
 func TestQtTutorial(t *testing.T) {
 	t.Parallel()
 	p := start(t, environment{"CHATD_LISTEN": "tcp://127.0.0.1:0?serve=raw"})
 	port := p.port()
 	var clients []*person
-	for i := range 3 {
-		client := dial(t, port)
-		clients = append(clients, client)
-		hello := fmt.Sprintf("用户%d: 进来了", i)
-		client.sends(hello)
-		for _, c := range clients {
-			c.gets(hello)
-		}
-	}
-	for i, client := range clients {
-		text := fmt.Sprintf("用户%d: 大家好，今天吃什么？", i)
-		client.sends(text)
+	says := func(i int, text string) {
+		t.Helper()
+		clients[i].sends(text)
 		for _, c := range clients {
 			c.gets(text)
 		}
+	}
+	for i := range 3 {
+		clients = append(clients, dial(t, port))
+		says(i, fmt.Sprintf("用户%d:进入聊天室", i))
+	}
+	for i := range clients {
+		says(i, fmt.Sprintf("用户%d:大家好，今天吃什么？🙂", i))
+	}
+	// It leaves at once behind its last words, which others hear all the same.
+	leaver := clients[2]
+	clients = clients[:2]
+	leaver.sends("用户2:离开聊天室")
+	leaver.finishes()
+	for _, c := range clients {
+		c.gets("用户2:离开聊天室")
+	}
+	says(0, "用户0:他走了")
+	for _, c := range clients {
+		c.hasNothing()
 	}
 	p.stop()
 }

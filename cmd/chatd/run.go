@@ -17,8 +17,12 @@ import (
 	"github.com/rs/zerolog"
 	xrate "golang.org/x/time/rate"
 
+	"github.com/chatd/chatd/internal/cert"
+	"github.com/chatd/chatd/internal/fortune"
 	"github.com/chatd/chatd/internal/listen"
+	"github.com/chatd/chatd/internal/small"
 	"github.com/chatd/chatd/internal/store"
+	"github.com/chatd/chatd/internal/web"
 	"github.com/chatd/chatd/pkg/relay"
 )
 
@@ -30,12 +34,17 @@ type daemon struct {
 	notify *notifier
 
 	// Set before anything is served.
+	certificate *cert.Source // nil: there is no TLS
+
 	relay   *relay.Server
 	history *store.Store // nil: memory
+	small   *small.Server
+	web     *web.Server
 
 	// Replaced whole by reload.
 	motd     atomic.Pointer[string]
 	password atomic.Pointer[string]
+	fortunes fortune.Teller
 }
 
 // serve runs chatd until ctx is done or a signal stops it, and returns the exit
@@ -96,9 +105,13 @@ func (d *daemon) open(ctx context.Context) ([]*listen.Listener, error) {
 	rc.Logger = &d.log
 	rc.MOTD = func() string { return *d.motd.Load() }
 	d.loadMOTD()
+	d.fortunes.Use(d.cfg.fortunes)
 	if d.cfg.PasswordFile != "" {
 		d.password.Store(&d.cfg.password)
 		rc.Password = func() string { return *d.password.Load() }
+	}
+	if err := d.openCertificate(); err != nil {
+		return nil, err
 	}
 	if err := d.openHistory(ctx, &rc); err != nil {
 		return nil, err
@@ -136,11 +149,25 @@ func (d *daemon) listen(ctx context.Context) ([]*listen.Listener, error) {
 	if d.cfg.handedOver {
 		specs = sockets.Specs()
 	}
-	refusal := fmt.Sprintf("* server full (limit %d); try again in a minute\r\n", d.places())
+	places := d.places()
+	refusal := fmt.Sprintf("* server full (limit %d); try again in a minute\r\n", places)
+	d.small = small.New(small.Config{
+		MaxClients:    int(max(1, min(places/4, smallMost))),
+		MaxPerAddress: int(d.cfg.MaxPerAddress),
+		Logger:        &d.log,
+	})
+	d.web = d.newWeb(places)
 	seldom := xrate.Sometimes{Interval: time.Second} // for all listeners together
 	c := listen.Config{
 		Sockets: sockets,
-		Refusal: func(listen.Service) string { return refusal },
+		TLS:     d.tlsConfig(),
+		Proxies: listen.Peers(d.cfg.ProxyFrom),
+		Refusal: func(s listen.Service) string {
+			if s == listen.HTTP {
+				return webFull + refusal
+			}
+			return refusal
+		},
 		OnError: func(err error) {
 			seldom.Do(func() { d.log.Warn().Err(err).Msg("accept") })
 		},
@@ -176,25 +203,47 @@ func (d *daemon) places() uint64 {
 	return most
 }
 
+// smallMost is how many can be connected to echo and fortune listeners together, if
+// a quarter of the places is not less: some for everybody who tries them, and what
+// chat does not miss.
+const smallMost = 256
+
 // announcement says what was bound, and how to get there.
 func announcement(l *listen.Listener) string {
 	line := "listening on " + l.URL()
-	if hints := l.Hints(); len(hints) > 0 {
+	service, hints := l.Spec().Service, l.Hints()
+	forBrowsers := len(hints) > 0 && strings.HasPrefix(hints[0], "http")
+	switch {
+	case forBrowsers:
+		line += "  open in a browser: " + strings.Join(hints, "  or: ")
+	case len(hints) > 0:
 		line += "  reach it with: " + strings.Join(hints, "  or: ")
 	}
-	if service := l.Spec().Service; service != listen.Chat {
-		line += "  (" + string(service) + ")"
+	if service != listen.Chat && !forBrowsers {
+		line += "  (" + strings.TrimSpace(string(service)+" "+l.Spec().Format) + ")"
 	}
 	return line
 }
 
 func (d *daemon) serveListener(ctx context.Context, l *listen.Listener) error {
-	if l.Spec().Service == listen.Raw {
+	scheme := l.Spec().Scheme
+	switch service := l.Spec().Service; {
+	case service == listen.HTTP:
+		return d.web.Serve(ctx, l)
+	case service == listen.Echo && (scheme == "http" || scheme == "https"):
+		return d.web.ServeEcho(ctx, l)
+	case service == listen.Raw:
 		room := l.Spec().Room
 		if room == "" {
 			room = l.URL() // of its own
 		}
 		return d.relay.ServeRaw(ctx, l, room)
+	case service == listen.JSON:
+		return d.relay.ServeJSON(ctx, l)
+	case service == listen.Echo:
+		return d.small.Serve(ctx, l, small.Echo{})
+	case service == listen.Fortune:
+		return d.small.Serve(ctx, l, small.Fortune{Tell: d.fortunes.Tell, Format: fortune.Format(l.Spec().Format)})
 	}
 	return d.relay.Serve(ctx, l)
 }
@@ -237,6 +286,8 @@ func (d *daemon) stop(signals <-chan os.Signal) {
 			}
 		}
 	})
+	d.small.Close()
+	d.web.Shutdown()
 	err := d.relay.Shutdown(ctx)
 	cancel()
 	watching.Wait()
@@ -252,8 +303,8 @@ func (d *daemon) stop(signals <-chan os.Signal) {
 // reload reads the files again. What cannot be read stays as it was.
 func (d *daemon) reload() {
 	d.notify.reloading()
-	motd, password := d.loadMOTD(), d.loadPassword()
-	if motd && password {
+	motd, password, fortunes, certificate := d.loadMOTD(), d.loadPassword(), d.loadFortunes(), d.loadCertificate()
+	if motd && password && fortunes && certificate {
 		d.log.Info().Msg("files read again")
 	}
 	d.notify.send("READY=1")
@@ -285,5 +336,19 @@ func (d *daemon) loadPassword() bool {
 		return false
 	}
 	d.password.Store(&password)
+	return true
+}
+
+// loadFortunes reports whether the fortunes are those of their file.
+func (d *daemon) loadFortunes() bool {
+	if d.cfg.FortuneFile == "" {
+		return true
+	}
+	fortunes, err := readFortunes(d.cfg.FortuneFile)
+	if err != nil {
+		d.log.Error().Err(err).Msg("the fortunes stay as they were")
+		return false
+	}
+	d.fortunes.Use(fortunes)
 	return true
 }

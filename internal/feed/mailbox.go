@@ -116,9 +116,19 @@ func (w *wait) concerns(c *cursor) bool {
 
 // Send is PostAfter for long answers: it waits until there is room in the mailbox, so
 // that the caller goes no faster than the reader. It fails with ErrClosed, or
-// when done is closed. One goroutine at a time may call Send or Flushed.
+// when done is closed. One goroutine at a time may call Send, Spare or Flushed.
 func (o *Outlet) Send(done <-chan struct{}, after Mark, p []byte) error {
 	return o.await(done, func() bool { return o.PostAfter(after, p) })
+}
+
+// Spare waits until the mailbox has room for n more bytes, of 16 KiB, so that what is
+// posted next is not turned away. It fails as Send does.
+func (o *Outlet) Spare(done <-chan struct{}, n int) error {
+	return o.await(done, func() bool {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		return len(o.mailbox)+len(o.waits)*waitSize+n <= mailboxSize && !o.turn.closed()
+	})
 }
 
 // Flushed waits until nothing is due and nobody writes. It fails as Send does.

@@ -17,6 +17,7 @@ type Record struct {
 	Tag  uint32 // who caused it: an outlet may leave out what carries a tag; 0: nobody
 	Kind uint8  // the caller's business
 	Name []byte // at most 255 bytes
+	Note []byte // what some formats show besides; at most 255 bytes
 	Text []byte
 }
 
@@ -66,13 +67,14 @@ func NewRing(start Place, limits Limits, budget *Budget) *Ring {
 }
 
 // Append adds rec and renders it into each feed. It sets rec's Index and
-// Ordinal. Name and Text are copied. It does not allocate but for new segments.
+// Ordinal. Name, Note and Text are copied. It does not allocate but for new segments.
 func (r *Ring) Append(rec *Record) {
 	rec.Index = r.cur.start.Index + uint64(r.n)
 	b := r.room()
 	b = binary.LittleEndian.AppendUint64(b, uint64(rec.Time))
-	b = append(b, rec.Kind, byte(len(rec.Name)))
+	b = append(b, rec.Kind, byte(len(rec.Name)), byte(len(rec.Note)))
 	b = append(b, rec.Name[:byte(len(rec.Name))]...)
+	b = append(b, rec.Note[:byte(len(rec.Note))]...)
 	b = append(b, rec.Text...)
 	r.commit(b, rec.Tag, rec.Seq)
 	rec.Ordinal = r.cur.place(r.n).Ordinal
@@ -177,11 +179,13 @@ func (r *Ring) Records(at Place) iter.Seq[*Record] {
 func (s *segment) record(i uint32, rec *Record) {
 	before, after := s.place(i), s.place(i+1)
 	b := s.buf[s.end(i):s.end(i+1)]
-	name := 10 + int(b[9])
+	const head = 8 + 3 // time, kind and two lengths
+	name := head + int(b[9])
+	note := name + int(b[10])
 	*rec = Record{
 		Index: before.Index, Ordinal: after.Ordinal,
 		Time: int64(binary.LittleEndian.Uint64(b)), Tag: s.marks[i].tag, Kind: b[8],
-		Name: b[10:name:name], Text: b[name:len(b):len(b)],
+		Name: b[head:name:name], Note: b[name:note:note], Text: b[note:len(b):len(b)],
 	}
 	if after.Ordinal != before.Ordinal {
 		rec.Seq = after.Seq

@@ -18,18 +18,18 @@ type said struct {
 	Time                int64
 	Tag                 uint32
 	Kind                uint8
-	Name, Text          string
+	Name, Note, Text    string
 }
 
 func saidOf(r *Record) said {
-	return said{r.Index, r.Ordinal, r.Seq, r.Time, r.Tag, r.Kind, string(r.Name), string(r.Text)}
+	return said{r.Index, r.Ordinal, r.Seq, r.Time, r.Tag, r.Kind, string(r.Name), string(r.Note), string(r.Text)}
 }
 
 // Three ways to look: as it is, longer, and not at all every other time.
 var looks = []*Format{
 	{Name: "plain", Render: func(dst []byte, r *Record) []byte { return append(dst, r.Text...) }},
 	{Name: "long", Render: func(dst []byte, r *Record) []byte {
-		return append(append(fmt.Appendf(dst, "%d/%d %s: ", r.Seq, r.Ordinal, r.Name), r.Text...), r.Text...)
+		return append(append(fmt.Appendf(dst, "%d/%d %s %s: ", r.Seq, r.Ordinal, r.Name, r.Note), r.Text...), r.Text...)
 	}},
 	{Name: "half", Render: func(dst []byte, r *Record) []byte {
 		if r.Index%2 == 1 {
@@ -98,13 +98,16 @@ func (m *ringModel) append(t *rapid.T) {
 	r.Name = string(bytes.Repeat([]byte{letter}, rapid.SampledFrom([]int{0, 1, 5, 255}).Draw(t, "name")))
 	r.Text = string(bytes.Repeat([]byte{letter}, rapid.SampledFrom([]int{0, 1, 20, 64, 400, 1500, 4084, 4096, 6000, 20000}).Draw(t, "text")))
 
-	name, text := []byte(r.Name), []byte(r.Text)
-	rec := Record{Seq: r.Seq, Time: r.Time, Tag: r.Tag, Kind: r.Kind, Name: name, Text: text}
+	r.Note = string(bytes.Repeat([]byte{letter}, rapid.SampledFrom([]int{0, 1, 255}).Draw(t, "note")))
+
+	name, note, text := []byte(r.Name), []byte(r.Note), []byte(r.Text)
+	rec := Record{Seq: r.Seq, Time: r.Time, Tag: r.Tag, Kind: r.Kind, Name: name, Note: note, Text: text}
 	m.ring.Append(&rec)
 	if rec.Index != r.Index || rec.Ordinal != r.Ordinal {
 		t.Fatalf("appended as %d/%d, want %d/%d", rec.Index, rec.Ordinal, r.Index, r.Ordinal)
 	}
 	clear(name) // it was copied
+	clear(note)
 	clear(text)
 	m.all = append(m.all, r)
 }
@@ -165,7 +168,7 @@ func (m *ringModel) check(t *rapid.T) {
 		t.Fatal("Exceeded")
 	}
 	encode := func(dst []byte, r *Record) []byte { // as long as an entry of the ring
-		return append(append(append(dst, make([]byte, 10)...), r.Name...), r.Text...)
+		return append(append(append(append(dst, make([]byte, 11)...), r.Name...), r.Note...), r.Text...)
 	}
 	m.checkLog(t, &m.ring.Log, m.start.Index, encode, false)
 	for format, begun := range m.begun {
@@ -187,7 +190,10 @@ func (m *ringModel) places(l *Log, begun uint64, render func([]byte, *Record) []
 	}
 	tail := l.Tail().Index
 	for _, r := range m.from(begun) {
-		p := render(nil, &Record{r.Index, r.Ordinal, r.Seq, r.Time, r.Tag, r.Kind, []byte(r.Name), []byte(r.Text)})
+		p := render(nil, &Record{
+			Index: r.Index, Ordinal: r.Ordinal, Seq: r.Seq, Time: r.Time, Tag: r.Tag, Kind: r.Kind,
+			Name: []byte(r.Name), Note: []byte(r.Note), Text: []byte(r.Text),
+		})
 		if r.Index >= tail {
 			places, text = append(places, at), append(text, p)
 		}

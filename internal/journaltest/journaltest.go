@@ -95,6 +95,9 @@ func (r *rig) say(room, author, text string) relay.Message {
 		Room: room, Position: relay.Position{Epoch: r.Epoch(), Seq: seq},
 		Time: noon + int64(seq)*int64(time.Second), Author: []byte(author), Text: []byte(text),
 	}
+	if seq%3 == 0 { // programs give theirs ids
+		m.ID = fmt.Appendf(nil, "id of %d", seq)
+	}
 	r.Append(&m, nil)
 	return m
 }
@@ -162,7 +165,7 @@ func (r *rig) equal(what string, got, want []relay.Message) {
 
 // show writes a message in a line.
 func show(m relay.Message) string {
-	return fmt.Sprintf("%q %d/%d %d kind %d %q: %q", m.Room, m.Epoch, m.Seq, m.Time, m.Kind, m.Author, m.Text)
+	return fmt.Sprintf("%q %d/%d %d kind %d %q %q: %q", m.Room, m.Epoch, m.Seq, m.Time, m.Kind, m.Author, m.ID, m.Text)
 }
 
 func texts(list []relay.Message) []string {

@@ -63,8 +63,8 @@ func isAny(err error, kinds []error) bool {
 	return false
 }
 
-// Accept waits for the next connection and returns it, a *net.TCPConn with
-// keepalive set or a *net.UnixConn. It returns an error only if there is no use
+// Accept waits for the next connection and returns it: a *net.TCPConn with
+// keepalive set, a *net.UnixConn, or a *Conn whose handshake is to be made. It returns an error only if there is no use
 // in calling it again (net.ErrClosed after Close) or the deadline has passed
 // (os.ErrDeadlineExceeded). When descriptors or memory run out it waits until
 // there are some, and turns newcomers away meanwhile.
@@ -88,7 +88,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 				// never saw. It fails if the connection is over; reading will tell.
 				tcp.SetKeepAliveConfig(keepalive)
 			}
-			return conn, nil
+			return l.dress(conn), nil
 		case err == nil:
 			l.refuse(conn)
 			l.spare.hold()
@@ -107,6 +107,19 @@ func (l *Listener) Accept() (net.Conn, error) {
 		l.wait(delay)
 		delay, refused = min(2*delay, lastDelay), 0
 	}
+}
+
+// dress returns a connection as it is to be served.
+func (l *Listener) dress(conn net.Conn) net.Conn {
+	proxy := l.proxies.holds(conn.RemoteAddr())
+	if !proxy && l.tls == nil {
+		return conn
+	}
+	c := newConn(conn, proxy, l.tls, l.report)
+	if l.spec.Scheme == "https" {
+		c.speak = speakHTTPS
+	}
+	return c
 }
 
 // wait returns after d, or earlier if something happened that Accept should see.

@@ -1,13 +1,15 @@
-// Package listen turns listener URLs into sockets that accept: TCP ports, Unix
-// sockets, and sockets that systemd opened before. What goes wrong is told in
-// sentences for the person who wrote the URL. It promises that
+// Package listen turns listener URLs into sockets that accept: TCP ports, with
+// or without TLS, Unix sockets, and sockets that systemd opened before. What goes
+// wrong is told in sentences for the person who wrote the URL. It promises that
 //
 //   - a Unix socket never takes the path of one that somebody answers on, nor
 //     of anything that is not a socket, and nobody connects to it before its
 //     mode and group are set;
 //   - a newcomer for whom the process has no file descriptor left is told so
 //     instead of being left to wait, and the accept loop does not spin;
-//   - what is accepted is a *net.TCPConn or *net.UnixConn, unwrapped.
+//   - accepting waits for nobody's bytes;
+//   - what is accepted is a *net.TCPConn or *net.UnixConn, unwrapped, or, with TLS
+//     or from a proxy, a *Conn.
 //
 // It knows the names of the services that connections can be given and nothing
 // else about them.
@@ -15,6 +17,7 @@ package listen
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/netip"
@@ -47,15 +50,22 @@ type Config struct {
 	// Sockets are what fd:// names. Nil: systemd handed nothing over.
 	Sockets *Sockets
 
+	// TLS is what tls:// and https:// are served with. Nil: nothing is.
+	TLS *tls.Config
+
+	// Proxies are peers that are believed for whom they speak: their connections
+	// to any TCP port begin with a PROXY header, version 1 or 2.
+	Proxies Peers
+
 	// Refusal returns the text, with its line end, for newcomers of a service
 	// when no file descriptor is left for them; it is asked once a listener.
 	// Nil or an empty text: they are closed without a word. At most a few
-	// hundred bytes.
+	// hundred bytes. With TLS it is an alert instead.
 	Refusal func(Service) string
 
 	// OnError is told, at most once a second and listener, of what keeps
-	// newcomers out although Accept goes on. It is called in Accept's
-	// goroutine. Nil: nobody is told.
+	// newcomers out although Accept goes on. It is called by Accept, and by
+	// handshakes of proxies that send no header. Nil: nobody is told.
 	OnError func(error)
 }
 
@@ -99,7 +109,12 @@ func (c Config) open(ctx context.Context, spec Spec, spare *spare) ([]*Listener,
 		err     error
 	)
 	switch spec.Scheme {
-	case "tcp":
+	case "tls", "https":
+		if c.TLS == nil {
+			return nil, &Error{URL: spec.String(), Reason: "there is no certificate for TLS"}
+		}
+		fallthrough
+	case "tcp", "http":
 		sockets, err = openTCP(ctx, spec)
 	case "unix":
 		sockets, file, err = openUnix(ctx, spec)
@@ -174,6 +189,8 @@ type Listener struct {
 	socket  socket
 	spec    Spec
 	file    os.FileInfo // the Unix socket's file, if it is ours to remove
+	tls     *tls.Config // nil: none
+	proxies Peers
 	refusal string
 	onError func(error)
 	spare   *spare
@@ -194,6 +211,7 @@ func (c Config) newListener(spec Spec, s socket, file os.FileInfo, spare *spare)
 		socket:   s,
 		spec:     spec,
 		file:     file,
+		proxies:  c.Proxies,
 		onError:  c.OnError,
 		closed:   make(chan struct{}),
 		deadline: make(chan struct{}, 1),
@@ -201,6 +219,12 @@ func (c Config) newListener(spec Spec, s socket, file os.FileInfo, spare *spare)
 	}
 	if c.Refusal != nil {
 		l.refusal = c.Refusal(spec.Service)
+	}
+	switch spec.Scheme {
+	case "tls":
+		l.tls, l.refusal = forChat(c.TLS), fullAlert
+	case "https":
+		l.tls, l.refusal = c.TLS, fullAlert
 	}
 	l.close = sync.OnceValue(l.shut)
 	spare.enter()
@@ -214,12 +238,12 @@ func (l *Listener) Spec() Spec { return l.spec }
 // Addr returns the address that was bound.
 func (l *Listener) Addr() net.Addr { return l.socket.Addr() }
 
-// URL returns what was bound, such as tcp://127.0.0.1:41233, tcp://:7777 for
+// URL returns what was bound, such as tcp://127.0.0.1:41233, tls://:7778 for
 // every address, or unix:///run/chatd/chatd.sock.
 func (l *Listener) URL() string { return boundURL(l.spec, l.Addr()) }
 
 // Hints returns commands that reach the listener, such as nc 192.0.2.7 7777,
-// each to be typed as it is. A listener on every address has one for the first
+// each to be typed as it is, or addresses for a browser or a WebSocket client. A listener on every address has one for the first
 // IPv4 and one for the first IPv6 address that other machines can reach, or one
 // for localhost if there is none.
 func (l *Listener) Hints() []string { return hints(l.spec, l.Addr(), reachable()) }
@@ -274,11 +298,26 @@ func boundURL(spec Spec, addr net.Addr) string {
 		case addr.Zone != "":
 			host += "%" + addr.Zone
 		}
-		return "tcp://" + hostPort(host, uint16(addr.Port))
+		return spec.boundScheme() + "://" + hostPort(host, uint16(addr.Port))
 	case *net.UnixAddr:
 		return Spec{Scheme: "unix", Path: addr.Name, Service: Chat}.String()
 	}
 	return spec.String()
+}
+
+// boundScheme is the scheme by which what was bound is reached: that of the service,
+// whoever bound it.
+func (s Spec) boundScheme() string {
+	secure := s.Scheme == "tls" || s.Scheme == "https"
+	switch {
+	case (s.Service == HTTP || s.web()) && secure:
+		return "https"
+	case s.Service == HTTP || s.web():
+		return "http"
+	case secure:
+		return "tls"
+	}
+	return "tcp"
 }
 
 // hints are the commands that reach addr, on a machine that others reach at
@@ -289,11 +328,21 @@ func hints(spec Spec, addr net.Addr, ours []netip.Addr) []string {
 		if name, ok := strings.CutPrefix(addr.Name, "@"); ok { // abstract, which nc cannot
 			return []string{"socat - ABSTRACT-CONNECT:" + shellWord(name)}
 		}
+		if spec.Service == HTTP {
+			return []string{"curl --unix-socket " + shellWord(addr.Name) + " http://localhost/"}
+		}
 		return []string{"nc -U " + shellWord(addr.Name)}
 	case *net.TCPAddr:
+		reach := nc
+		switch scheme := spec.boundScheme(); scheme {
+		case "tls":
+			reach = openssl
+		case "http", "https":
+			reach = spec.address
+		}
 		port := addr.AddrPort()
 		if !port.Addr().Unmap().IsUnspecified() {
-			return []string{nc(port.Addr().Unmap().String(), port.Port())}
+			return []string{reach(port.Addr().Unmap().String(), port.Port())}
 		}
 		var commands []string
 		var has4, has6 bool
@@ -306,10 +355,10 @@ func hints(spec Spec, addr net.Addr, ours []netip.Addr) []string {
 			default:
 				continue
 			}
-			commands = append(commands, nc(a.String(), port.Port()))
+			commands = append(commands, reach(a.String(), port.Port()))
 		}
 		if commands == nil {
-			commands = append(commands, nc("localhost", port.Port()))
+			commands = append(commands, reach("localhost", port.Port()))
 		}
 		return commands
 	}

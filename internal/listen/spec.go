@@ -29,32 +29,11 @@ const (
 	Fortune Service = "fortune"
 )
 
-// An offer is a word that may stand in a listener's URL. One that is known but
-// not served is refused with a sentence that says so.
-type offer struct {
-	word   string
-	served bool
-}
-
-// What this version serves, and what it only knows the name of. To serve more
-// is to change these lines.
+// What is served.
 var (
-	schemes = []offer{
-		{"tcp", true},
-		{"unix", true},
-		{"fd", true},
-		{"tls", false},
-		{"http", false},
-		{"https", false},
-	}
-	services = []offer{
-		{string(Chat), true},
-		{string(Raw), true},
-		{string(JSON), false},
-		{string(HTTP), false},
-		{string(Echo), false},
-		{string(Fortune), false},
-	}
+	schemes  = []string{"tcp", "tls", "unix", "fd", "http", "https"}
+	services = []string{string(Chat), string(Raw), string(JSON), string(HTTP), string(Echo), string(Fortune)}
+	formats  = []string{"text", "qt", "qt4", "qtlocal"}
 )
 
 // params are the query parameters of a listener's URL. read stores the value
@@ -64,9 +43,10 @@ var params = []struct {
 	schemes []string
 	read    func(s *Spec, value string) string
 }{
-	{"serve", []string{"tcp", "unix", "fd"}, (*Spec).readService},
-	{"room", []string{"tcp", "unix", "fd"}, (*Spec).readRoom},
-	{"backlog", []string{"tcp", "unix", "fd"}, (*Spec).readBacklog},
+	{"serve", []string{"tcp", "tls", "http", "https", "unix", "fd"}, (*Spec).readService},
+	{"room", []string{"tcp", "tls", "unix", "fd"}, (*Spec).readRoom},
+	{"format", []string{"tcp", "tls", "unix", "fd"}, (*Spec).readFormat},
+	{"backlog", []string{"tcp", "tls", "http", "https", "unix", "fd"}, (*Spec).readBacklog},
 	{"mode", []string{"unix"}, (*Spec).readMode},
 	{"group", []string{"unix"}, (*Spec).readGroup},
 }
@@ -89,23 +69,28 @@ const (
 //	tcp://HOST:PORT     an empty HOST is every address, IPv4 and IPv6;
 //	                    0.0.0.0 is every IPv4 address; port 0 picks a free one;
 //	                    a name is bound at its first IPv4 address, or IPv6 if it has none
+//	tls://HOST:PORT     the same, with TLS
+//	http://HOST:PORT    a TCP port for browsers, https:// with TLS; serve can be
+//	                    http, which it is if nothing is said, or echo
 //	unix:///PATH        a Unix stream socket, PATH at most 107 bytes
 //	fd://NAME           what systemd handed over under FileDescriptorName=NAME
 //
-// and after it, as query parameters: serve, room (with serve=raw), backlog,
-// mode and group (with unix). Specs can be compared with ==.
+// and after it, as query parameters: serve, room (with serve=raw), format (with
+// serve=fortune), backlog, mode and group (with unix). Specs can be compared with
+// ==.
 type Spec struct {
-	Scheme string // tcp, unix or fd
+	Scheme string // tcp, tls, http, https, unix or fd
 
 	// Where.
-	Host string // tcp: name, IPv4 or IPv6 address without brackets, with zone if it has one
-	Port uint16 // tcp: 0 picks a free one
+	Host string // tcp, tls, http, https: name, IPv4 or IPv6 address without brackets, with zone if it has one
+	Port uint16 // tcp, tls, http, https: 0 picks a free one
 	Path string // unix: absolute
 	Name string // fd
 
 	// What for.
 	Service Service
 	Room    string // raw: the room this listener shares with others of that name; empty: one of its own
+	Format  string // fortune: qt, qt4 or qtlocal; empty: text
 
 	// How.
 	Backlog int         // connections the kernel keeps until they are accepted; 0: as many as it allows
@@ -167,7 +152,7 @@ func parse(raw string) (s Spec, wrong []string) {
 
 	rest, query, _ := strings.Cut(rest, "?")
 	switch s.Scheme {
-	case "tcp":
+	case "tcp", "tls", "http", "https":
 		complain(s.readHostPort(strings.TrimSuffix(rest, "/")))
 	case "unix":
 		complain(s.readPath(rest))
@@ -187,15 +172,33 @@ func parse(raw string) (s Spec, wrong []string) {
 		s.Service = s.usualService()
 		complain(judge("service", string(s.Service), services))
 	}
+	complain(s.judgeWeb())
 	if s.Room != "" && s.Service != Raw {
 		complain("room goes with serve=raw only; remove it")
+	}
+	if values["format"] != nil && s.Service != Fortune {
+		complain("format goes with serve=fortune only; remove it")
 	}
 	return s, wrong
 }
 
+// judgeWeb says what is wrong with a service that a browser's scheme does not have.
+func (s Spec) judgeWeb() string {
+	if !s.web() || s.Service == HTTP || s.Service == Echo || !slices.Contains(services, string(s.Service)) {
+		return ""
+	}
+	return fmt.Sprintf("%s serves the page or, with serve=echo, a WebSocket that sends back what it gets; %s goes with tcp, tls, unix and fd", s.Scheme, s.Service)
+}
+
+// web tells whether the scheme is one that browsers use.
+func (s Spec) web() bool { return s.Scheme == "http" || s.Scheme == "https" }
+
 // usualService is what is served if the URL does not say.
 func (s Spec) usualService() Service {
-	if s.Scheme == "fd" && find(services, s.Name) != nil {
+	if s.web() {
+		return HTTP
+	}
+	if s.Scheme == "fd" && slices.Contains(services, s.Name) {
 		return Service(s.Name)
 	}
 	return Chat
@@ -203,7 +206,7 @@ func (s Spec) usualService() Service {
 
 func (s *Spec) readHostPort(text string) string {
 	if host, _, ok := strings.Cut(text, "/"); ok {
-		return "has a path, which tcp has not; write tcp://" + shown(host)
+		return fmt.Sprintf("has a path, which %s has not; write %[1]s://%s", s.Scheme, shown(host))
 	}
 	host, port := text, ""
 	bracketed := strings.HasPrefix(text, "[")
@@ -214,16 +217,16 @@ func (s *Spec) readHostPort(text string) string {
 		host, port = text, examplePort // the last colon was the address's own
 	}
 	if addr, err := netip.ParseAddr(host); err == nil && addr.Is6() {
-		return "has an IPv6 address without brackets; write tcp://[" + shown(host) + "]:" + shown(port)
+		return "has an IPv6 address without brackets; write " + s.Scheme + "://[" + shown(host) + "]:" + shown(port)
 	}
 	if port == "" {
 		if number(host) {
-			return "has no port; write tcp://:" + host
+			return "has no port; write " + s.Scheme + "://:" + host
 		}
 		if host == "" {
-			return "has no port; write tcp://:" + examplePort
+			return "has no port; write " + s.Scheme + "://:" + examplePort
 		}
-		return "has no port; write tcp://" + shown(host) + ":" + examplePort
+		return "has no port; write " + s.Scheme + "://" + shown(host) + ":" + examplePort
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
 	if err != nil {
@@ -238,7 +241,7 @@ func (s *Spec) readHostPort(text string) string {
 		case !ok || err != nil || !addr.Is6() || !plainName(addr.Zone()):
 			return fmt.Sprintf("has %s, which is no IPv6 address", shown(host))
 		case addr.IsLinkLocalUnicast() && addr.Zone() == "":
-			return fmt.Sprintf("has a link-local address, which needs its interface; write tcp://[%s%%25eth0]:%s", addr, port)
+			return fmt.Sprintf("has a link-local address, which needs its interface; write %s://[%s%%25eth0]:%s", s.Scheme, addr, port)
 		}
 		s.Host = addr.String()
 		return ""
@@ -249,7 +252,7 @@ func (s *Spec) readHostPort(text string) string {
 	case err == nil:
 		host = addr.String()
 	case host == "*":
-		return "has * for every address; leave the host empty: tcp://:" + port
+		return "has * for every address; leave the host empty: " + s.Scheme + "://:" + port
 	case !plainName(host):
 		return fmt.Sprintf("has host %s, which is neither a name nor an address", shown(host))
 	case strings.Trim(host, "0123456789.") == "":
@@ -306,7 +309,7 @@ func (s *Spec) readParam(name string, values []string) string {
 		}
 		return p.read(s, values[0])
 	}
-	return fmt.Sprintf("unknown parameter %s; %s", shown(name), advice(name, names, names))
+	return fmt.Sprintf("unknown parameter %s; %s", shown(name), advice(name, names))
 }
 
 func (s *Spec) readService(value string) string {
@@ -320,6 +323,13 @@ func (s *Spec) readRoom(value string) string {
 	}
 	s.Room = value
 	return ""
+}
+
+func (s *Spec) readFormat(value string) string {
+	if value != "text" { // which is the empty one
+		s.Format = value
+	}
+	return judge("format", value, formats)
 }
 
 func (s *Spec) readBacklog(value string) string {
@@ -371,6 +381,9 @@ func (s Spec) String() string {
 	if s.Room != "" {
 		add("room", s.Room)
 	}
+	if s.Format != "" {
+		add("format", s.Format)
+	}
 	if s.Backlog != 0 {
 		add("backlog", strconv.Itoa(s.Backlog))
 	}
@@ -421,35 +434,16 @@ func hostPort(host string, port uint16) string {
 	return host + ":" + strconv.Itoa(int(port))
 }
 
-// judge says what is wrong with a scheme or service, or nothing.
-func judge(kind, word string, offers []offer) string {
-	var known, served []string
-	for _, o := range offers {
-		known = append(known, o.word)
-		if o.served {
-			served = append(served, o.word)
-		}
+// judge says what is wrong with a scheme, service or format, or nothing.
+func judge(kind, word string, known []string) string {
+	if slices.Contains(known, word) {
+		return ""
 	}
-	switch o := find(offers, word); {
-	case o == nil:
-		return fmt.Sprintf("unknown %s %s; %s", kind, shown(word), advice(word, known, served))
-	case !o.served:
-		return fmt.Sprintf("%s is not served by this version; use %s", word, list(served, "or"))
-	}
-	return ""
+	return fmt.Sprintf("unknown %s %s; %s", kind, shown(word), advice(word, known))
 }
 
-func find(offers []offer, word string) *offer {
-	for i := range offers {
-		if offers[i].word == word {
-			return &offers[i]
-		}
-	}
-	return nil
-}
-
-// advice names the known word that was probably meant, or else all usable ones.
-func advice(word string, known, usable []string) string {
+// advice names the known word that was probably meant, or else all of them.
+func advice(word string, known []string) string {
 	best, bestDistance := "", 3 // two slips at most
 	for _, k := range known {
 		if d := near.Distance(strings.ToLower(word), k); d < bestDistance && d < len(k)-1 {
@@ -459,17 +453,17 @@ func advice(word string, known, usable []string) string {
 	if best != "" {
 		return "did you mean " + best + "?"
 	}
-	return "use " + list(usable, "or")
+	return "use " + list(known, "or")
 }
 
 // withScheme guesses what someone meant who wrote no scheme.
 func withScheme(raw string) string {
-	for _, o := range schemes {
-		if rest, ok := strings.CutPrefix(raw, o.word+":"); ok && o.served {
+	for _, scheme := range schemes {
+		if rest, ok := strings.CutPrefix(raw, scheme+":"); ok {
 			if number(rest) {
 				rest = ":" + rest
 			}
-			return o.word + "://" + rest
+			return scheme + "://" + rest
 		}
 	}
 	switch {

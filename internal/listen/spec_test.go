@@ -36,6 +36,33 @@ func TestParse(t *testing.T) {
 				{Scheme: "fd", Name: "json", Service: Chat},
 			},
 		},
+		{
+			"tcp://:7?serve=echo,tcp://:17?serve=fortune&format=text,unix:///tmp/fortune?serve=fortune&format=qtlocal",
+			[]Spec{
+				{Scheme: "tcp", Port: 7, Service: Echo},
+				{Scheme: "tcp", Port: 17, Service: Fortune},
+				{Scheme: "unix", Path: "/tmp/fortune", Service: Fortune, Format: "qtlocal"},
+			},
+		},
+		{
+			"fd://echo,fd://fortune?format=qt4,fd://quotes?serve=fortune&format=qt",
+			[]Spec{
+				{Scheme: "fd", Name: "echo", Service: Echo},
+				{Scheme: "fd", Name: "fortune", Service: Fortune, Format: "qt4"},
+				{Scheme: "fd", Name: "quotes", Service: Fortune, Format: "qt"},
+			},
+		},
+		{"tls://:7778,TLS://[::1]:7779?serve=raw&backlog=5", []Spec{
+			{Scheme: "tls", Port: 7778, Service: Chat},
+			{Scheme: "tls", Host: "::1", Port: 7779, Service: Raw, Backlog: 5},
+		}},
+		{"http://:8080,https://chat.example.org:443/,http://:8081?serve=echo,fd://http,unix:///tmp/web?serve=http", []Spec{
+			{Scheme: "http", Port: 8080, Service: HTTP},
+			{Scheme: "https", Host: "chat.example.org", Port: 443, Service: HTTP},
+			{Scheme: "http", Port: 8081, Service: Echo},
+			{Scheme: "fd", Name: "http", Service: HTTP},
+			{Scheme: "unix", Path: "/tmp/web", Service: HTTP},
+		}},
 		{"tcp://:0,tcp://:0", []Spec{{Scheme: "tcp", Service: Chat}, {Scheme: "tcp", Service: Chat}}},
 	} {
 		got, err := Parse(c.list)
@@ -61,11 +88,20 @@ func TestParseMistakes(t *testing.T) {
 		{"/run/x", "/run/x: has no scheme; write unix:///run/x"},
 		{"unix:/run/x", "unix:/run/x: has no scheme; write unix:///run/x"},
 		{"tpc://:7777", "tpc://:7777: unknown scheme tpc; did you mean tcp?"},
-		{"gopher://:70", "gopher://:70: unknown scheme gopher; use tcp, unix or fd"},
-		{"://:70", `://:70: unknown scheme ""; use tcp, unix or fd`},
-		{"tls://:7778", "tls://:7778: tls is not served by this version; use tcp, unix or fd"},
-		{"http://:80", "http://:80: http is not served by this version; use tcp, unix or fd"},
-		{"https://:443?serve=nonsense", "https://:443?serve=nonsense: https is not served by this version; use tcp, unix or fd"},
+		{"gopher://:70", "gopher://:70: unknown scheme gopher; use tcp, tls, unix, fd, http or https"},
+		{"://:70", `://:70: unknown scheme ""; use tcp, tls, unix, fd, http or https`},
+		{"tls://:7778/chat", "tls://:7778/chat: has a path, which tls has not; write tls://:7778"},
+		{"tls://", "tls://: has no port; write tls://:7777"},
+		{"tls://::1:7778", "tls://::1:7778: has an IPv6 address without brackets; write tls://[::1]:7778"},
+		{"tls://*:7778", "tls://*:7778: has * for every address; leave the host empty: tls://:7778"},
+		{"tls:7778", "tls:7778: has no scheme; write tls://:7778"},
+		{"tls://:7778?mode=0660", "tls://:7778?mode=0660: mode goes with unix only; remove it"},
+		{"tls://:7778,tcp://:7778", "tcp://:7778: is given twice; remove one of the two"},
+		{"http://:80?serve=chat", "http://:80?serve=chat: http serves the page or, with serve=echo, a WebSocket that sends back what it gets; chat goes with tcp, tls, unix and fd"},
+		{"https://:443?serve=nonsense", "https://:443?serve=nonsense: unknown service nonsense; use chat, raw, json, http, echo or fortune"},
+		{"http://:80?room=tea", "http://:80?room=tea: room goes with tcp, tls, unix and fd only; remove it"},
+		{"http://:80/chat", "http://:80/chat: has a path, which http has not; write http://:80"},
+		{"http://localhost", "http://localhost: has no port; write http://localhost:7777"},
 
 		{"tcp://", "tcp://: has no port; write tcp://:7777"},
 		{"tcp://:", "tcp://:: has no port; write tcp://:7777"},
@@ -99,18 +135,24 @@ func TestParseMistakes(t *testing.T) {
 		{"unix:///x?group=", "unix:///x?group=: group is empty; write group=NAME"},
 
 		{"fd://", "fd://: has no name; write fd://NAME with the FileDescriptorName of the socket unit"},
-		{"fd://json", "fd://json: json is not served by this version; use chat or raw"},
 
-		{"tcp://:1?serve=json", "tcp://:1?serve=json: json is not served by this version; use chat or raw"},
-		{"tcp://:1?serve=echo", "tcp://:1?serve=echo: echo is not served by this version; use chat or raw"},
+		{"tcp://:1?serve=ecoh", "tcp://:1?serve=ecoh: unknown service ecoh; did you mean echo?"},
 		{"tcp://:1?serve=rwa", "tcp://:1?serve=rwa: unknown service rwa; did you mean raw?"},
-		{"tcp://:1?serve=quake", "tcp://:1?serve=quake: unknown service quake; use chat or raw"},
-		{"tcp://:1?serve=", `tcp://:1?serve=: unknown service ""; use chat or raw`},
+		{"tcp://:1?serve=quake", "tcp://:1?serve=quake: unknown service quake; use chat, raw, json, http, echo or fortune"},
+		{"tcp://:1?serve=", `tcp://:1?serve=: unknown service ""; use chat, raw, json, http, echo or fortune`},
 		{"tcp://:1?serve=chat&serve=raw", "tcp://:1?serve=chat&serve=raw: serve is given 2 times; once is enough"},
 		{"tcp://:1?room=x", "tcp://:1?room=x: room goes with serve=raw only; remove it"},
 		{"tcp://:1?serve=raw&room=", "tcp://:1?serve=raw&room=: room is empty; write room=NAME"},
+		{"tcp://:1?serve=raw&format=qt", "tcp://:1?serve=raw&format=qt: format goes with serve=fortune only; remove it"},
+		{"tcp://:1?format=text", "tcp://:1?format=text: format goes with serve=fortune only; remove it"},
+		{"fd://echo?format=qt", "fd://echo?format=qt: format goes with serve=fortune only; remove it"},
+		{"tcp://:1?serve=fortune&format=qtlocl", "tcp://:1?serve=fortune&format=qtlocl: unknown format qtlocl; did you mean qtlocal?"},
+		{"tcp://:1?serve=fortune&format=", `tcp://:1?serve=fortune&format=: unknown format ""; use text, qt, qt4 or qtlocal`},
+		{"tcp://:1?serve=fortune&format=html", "tcp://:1?serve=fortune&format=html: unknown format html; use text, qt, qt4 or qtlocal"},
+		{"tcp://:1?serve=fortune&room=x", "tcp://:1?serve=fortune&room=x: room goes with serve=raw only; remove it"},
+		{"tcp://:1?serve=fortune&fromat=qt", "tcp://:1?serve=fortune&fromat=qt: unknown parameter fromat; did you mean format?"},
 		{"tcp://:1?backlg=5", "tcp://:1?backlg=5: unknown parameter backlg; did you mean backlog?"},
-		{"tcp://:1?tls=1", "tcp://:1?tls=1: unknown parameter tls; use serve, room, backlog, mode or group"},
+		{"tcp://:1?tls=1", "tcp://:1?tls=1: unknown parameter tls; use serve, room, format, backlog, mode or group"},
 		{"tcp://:1?backlog=0", "tcp://:1?backlog=0: backlog 0 is no number from 1 to 65535"},
 		{"tcp://:1?backlog=many", "tcp://:1?backlog=many: backlog many is no number from 1 to 65535"},
 		{"tcp://:1?mode=0660", "tcp://:1?mode=0660: mode goes with unix only; remove it"},
@@ -126,7 +168,7 @@ func TestParseMistakes(t *testing.T) {
 			"tcp://:99999?serve=rwa&mod=1: has port 99999, which is no number from 0 to 65535\n" +
 				"tcp://:99999?serve=rwa&mod=1: unknown parameter mod; did you mean mode?\n" +
 				"tcp://:99999?serve=rwa&mod=1: unknown service rwa; did you mean raw?\n" +
-				"udp://:1: unknown scheme udp; use tcp, unix or fd",
+				"udp://:1: unknown scheme udp; use tcp, tls, unix, fd, http or https",
 		},
 	} {
 		specs, err := Parse(c.list)
@@ -138,19 +180,10 @@ func TestParseMistakes(t *testing.T) {
 	}
 }
 
-func TestServedServicesAreThoseWithoutAComplaint(t *testing.T) {
-	for _, s := range services {
-		_, err := Parse("tcp://:0?serve=" + s.word)
-		if (err == nil) != s.served {
-			t.Errorf("%s: served %v, but Parse says %v", s.word, s.served, err)
-		}
-	}
-}
-
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		"tcp://:7777", "tcp://[fe80::1%25eth0]:1?backlog=4,unix:///a%2Cb?mode=0600&group=g",
-		"fd://raw?serve=chat", "fd://x?serve=raw&room=%2C+", "tcp://::1:7777", "7777", "unix:/x", "tcp://[", "tcp://:1?%", "tls://x",
+		"fd://raw?serve=chat", "fd://x?serve=raw&room=%2C+", "fd://fortune?format=qt4,tcp://:1?format=text&serve=fortune", "tcp://::1:7777", "7777", "unix:/x", "tcp://[", "tcp://:1?%", "tls://x",
 	} {
 		f.Add(seed)
 	}

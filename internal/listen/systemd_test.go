@@ -180,8 +180,7 @@ func TestSocketsThatCannotBeServed(t *testing.T) {
 	a := bindTCP(t)
 	wantLines(t, handOver(t, "web:bot", "fd://wbe", a, bindTCP(t)),
 		"error fd://wbe: systemd handed over no socket of that name; it handed over web and bot")
-	wantLines(t, handOver(t, "json", "", a),
-		"error fd://json: json is not served by this version; use chat or raw")
+	wantLines(t, handOver(t, "json", "", a), "open fd://json json tcp://"+a.Addr().String(), "left 0 0 0")
 	wantLines(t, handOver(t, "", "fd://web"),
 		"error fd://web: systemd handed over no socket; start through a socket unit with FileDescriptorName=web")
 

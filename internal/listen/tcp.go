@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -85,4 +86,22 @@ func reachable() []netip.Addr {
 
 func nc(host string, port uint16) string {
 	return "nc " + host + " " + strconv.Itoa(int(port))
+}
+
+// openssl is the command for TLS that most machines have. Without -quiet it would
+// take lines that begin with Q or R for commands.
+func openssl(host string, port uint16) string {
+	return "openssl s_client -quiet -connect " + net.JoinHostPort(host, strconv.Itoa(int(port)))
+}
+
+// address is where a browser finds the page, or a WebSocket client the echo.
+func (s Spec) address(host string, port uint16) string {
+	scheme := s.boundScheme()
+	if s.Service == Echo {
+		scheme = map[string]string{"http": "ws", "https": "wss"}[scheme]
+	}
+	if usual := map[string]uint16{"http": 80, "ws": 80, "https": 443, "wss": 443}[scheme]; usual == port {
+		return scheme + "://" + strings.TrimSuffix(hostPort(host, port), fmt.Sprintf(":%d", port)) + "/"
+	}
+	return scheme + "://" + hostPort(host, port) + "/"
 }

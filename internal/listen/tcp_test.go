@@ -251,8 +251,8 @@ func TestOpenIsAllOrNothing(t *testing.T) {
 }
 
 func TestOpenChecksSpecsThatNobodyParsed(t *testing.T) {
-	_, err := Config{}.Open(t.Context(), Spec{Scheme: "tcp", Service: JSON})
-	wantText(t, fmt.Sprint(err), "tcp://:0?serve=json: json is not served by this version; use chat or raw")
+	_, err := Config{}.Open(t.Context(), Spec{Scheme: "tcp", Service: "json5"})
+	wantText(t, fmt.Sprint(err), "tcp://:0?serve=json5: unknown service json5; did you mean json?")
 }
 
 func TestParseListening(t *testing.T) {
@@ -319,6 +319,35 @@ func TestHints(t *testing.T) {
 			t.Errorf("%s: %q, want %q", c.addr, got, c.want)
 		}
 		wantText(t, boundURL(Spec{}, c.addr), c.url)
+	}
+}
+
+func TestHintsForBrowsers(t *testing.T) {
+	addr := net.TCPAddrFromAddrPort(netip.MustParseAddrPort("192.0.2.2:443"))
+	for _, c := range []struct {
+		spec       Spec
+		url, reach string
+	}{
+		{Spec{Scheme: "http", Service: HTTP}, "http://192.0.2.2:443", "http://192.0.2.2:443/"},
+		{Spec{Scheme: "https", Service: HTTP}, "https://192.0.2.2:443", "https://192.0.2.2/"},
+		{Spec{Scheme: "http", Service: Echo}, "http://192.0.2.2:443", "ws://192.0.2.2:443/"},
+		{Spec{Scheme: "https", Service: Echo}, "https://192.0.2.2:443", "wss://192.0.2.2/"},
+		{Spec{Scheme: "fd", Name: "http", Service: HTTP}, "http://192.0.2.2:443", "http://192.0.2.2:443/"},
+		{Spec{Scheme: "tls", Service: HTTP}, "https://192.0.2.2:443", "https://192.0.2.2/"},
+		{Spec{Scheme: "tcp", Service: Echo}, "tcp://192.0.2.2:443", "nc 192.0.2.2 443"},
+	} {
+		wantText(t, boundURL(c.spec, addr), c.url)
+		if got := hints(c.spec, addr, nil); !slices.Equal(got, []string{c.reach}) {
+			t.Errorf("%v: %q, want %q", c.spec, got, c.reach)
+		}
+	}
+}
+
+func TestHintForAProxy(t *testing.T) {
+	spec := Spec{Scheme: "unix", Path: "/run/chatd/web.sock", Service: HTTP}
+	got := hints(spec, &net.UnixAddr{Net: "unix", Name: spec.Path}, nil)
+	if want := "curl --unix-socket /run/chatd/web.sock http://localhost/"; !slices.Equal(got, []string{want}) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 

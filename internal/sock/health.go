@@ -20,8 +20,12 @@ type Health struct {
 	Tries int
 	// LastAck is how long ago the peer last acknowledged something.
 	LastAck time.Duration
-	// Acked counts the bytes the peer has acknowledged.
+	// Acked counts the bytes the peer has acknowledged; of TLS those that went
+	// over the network.
 	Acked uint64
+	// Queued counts the bytes of TLS that were sent and not acknowledged, those
+	// not sent yet among them. Otherwise it is 0.
+	Queued int
 	// Unsent counts the bytes the kernel holds because the peer's window or the
 	// network does not take them.
 	Unsent int
@@ -40,20 +44,21 @@ type Prober struct {
 	outq   int
 	errno  syscall.Errno
 	tcp    bool
+	tls    bool
 	probed func(fd uintptr)
 }
 
 // Probe returns what the kernel knows of c's peer. ok is false if c is closed or
 // no connection of the kernel's.
 func (p *Prober) Probe(c *Conn) (h Health, ok bool) {
-	if c.raw == nil {
+	if c.kernel == nil {
 		return Health{}, false
 	}
 	if p.probed == nil {
 		p.probed = p.probe
 	}
-	p.tcp = c.LocalAddr().Network() == "tcp"
-	if c.raw.Control(p.probed) != nil || p.errno != 0 {
+	p.tcp, p.tls, p.outq = c.LocalAddr().Network() == "tcp", c.tls, 0
+	if c.kernel.Control(p.probed) != nil || p.errno != 0 {
 		return Health{}, false
 	}
 	if !p.tcp {
@@ -67,24 +72,27 @@ func (p *Prober) Probe(c *Conn) (h Health, ok bool) {
 		Tries:   int(max(i.Retransmits, i.Probes)),
 		LastAck: time.Duration(i.Last_ack_recv) * time.Millisecond,
 		Acked:   i.Bytes_acked,
+		Queued:  p.outq,
 		Unsent:  int(i.Notsent_bytes),
 	}, true
 }
 
 func (p *Prober) probe(fd uintptr) {
-	if !p.tcp {
-		p.outq, p.errno = ioctl(fd, unix.SIOCOUTQ)
-		return
+	if !p.tcp || p.tls {
+		if p.outq, p.errno = ioctl(fd, unix.SIOCOUTQ); !p.tcp || p.errno != 0 {
+			return
+		}
 	}
 	size := uint32(unix.SizeofTCPInfo)
 	_, _, p.errno = syscall.RawSyscall6(unix.SYS_GETSOCKOPT, fd, unix.IPPROTO_TCP, unix.TCP_INFO,
 		uintptr(unsafe.Pointer(&p.info)), uintptr(unsafe.Pointer(&size)), 0)
 }
 
-// Unread is how many bytes the peer sent that were not read yet.
+// Unread is how many bytes the peer sent that were not read yet; of TLS as they
+// went over the network.
 func (c *Conn) Unread() (n int) {
-	if c.raw != nil {
-		_ = c.raw.Control(func(fd uintptr) { n, _ = ioctl(fd, unix.SIOCINQ) })
+	if c.kernel != nil {
+		_ = c.kernel.Control(func(fd uintptr) { n, _ = ioctl(fd, unix.SIOCINQ) })
 	}
 	return n
 }

@@ -67,7 +67,7 @@ func TestProbeEnds(t *testing.T) {
 	})
 	each(t, networks, func(t *testing.T, c *Conn, peer net.Conn) {
 		var p Prober
-		if _, ok := p.Probe(c); ok != (c.raw != nil) {
+		if _, ok := p.Probe(c); ok != (c.kernel != nil) {
 			t.Errorf("ok is %v", ok)
 		}
 		c.Close()

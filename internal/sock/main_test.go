@@ -1,12 +1,17 @@
 package sock
 
 import (
+	"crypto/tls"
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/chatd/chatd/internal/cert/certtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -23,13 +28,19 @@ func scale(short, normal, torture int) int {
 	return normal
 }
 
-// networks are what connections are made of. A pipe can only block.
-var networks = []string{"tcp", "unix", "pipe"}
+// networks are what connections are made of. A pipe and TLS can only block; tls-bare
+// is TLS that stands on the kernel's connection itself.
+var networks = []string{"tcp", "unix", "pipe", "tls", "tls-bare"}
 
 // connect returns the two ends of a connection. They are closed when the test ends.
 func connect(t testing.TB, network string) (*Conn, net.Conn) {
 	t.Helper()
 	var a, b net.Conn
+	network, encrypted := strings.CutPrefix(network, "tls")
+	bare := network == "-bare"
+	if encrypted {
+		network = "tcp"
+	}
 	if network == "pipe" {
 		a, b = net.Pipe()
 	} else {
@@ -53,7 +64,32 @@ func connect(t testing.TB, network string) (*Conn, net.Conn) {
 		a.Close()
 		b.Close()
 	})
+	if encrypted {
+		a, b = encrypt(t, a, b, bare)
+	}
 	return New(a), b
+}
+
+// encrypt makes two ends of TLS of two ends of TCP.
+func encrypt(t testing.TB, a, b net.Conn, bare bool) (*tls.Conn, *tls.Conn) {
+	t.Helper()
+	below := a
+	if !bare {
+		below = NewBase(a)
+	}
+	server, client := certtest.Configs(t, "localhost")
+	x, y := tls.Server(below, server), tls.Client(b, client)
+	var greeting sync.WaitGroup
+	defer greeting.Wait()
+	greeting.Go(func() {
+		if err := x.Handshake(); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := y.Handshake(); err != nil {
+		t.Fatal(err)
+	}
+	return x, y
 }
 
 // each runs a test over each of the networks.

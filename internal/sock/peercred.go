@@ -12,12 +12,12 @@ import (
 // pid is 0 for a process of another container. ok is false if c is closed or no
 // Unix connection.
 func (c *Conn) PeerCred() (uid, gid uint32, pid int32, ok bool) {
-	if _, local := c.Conn.(*net.UnixConn); !local || c.raw == nil {
+	if _, local := c.bottom.(*net.UnixConn); !local || c.kernel == nil {
 		return 0, 0, 0, false // of a TCP connection the kernel would say: process 0, user -1
 	}
 	var cred *unix.Ucred
 	var err error
-	if c.raw.Control(func(fd uintptr) {
+	if c.kernel.Control(func(fd uintptr) {
 		cred, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
 	}) != nil || err != nil {
 		return 0, 0, 0, false

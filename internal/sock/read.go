@@ -13,10 +13,20 @@ import (
 // input and with os.ErrDeadlineExceeded after a read deadline or Wake.
 func (c *Conn) ReadChunk() ([]byte, error) {
 	c.Release()
+	if len(c.first) > 0 {
+		p := c.first[:min(len(c.first), ChunkSize)]
+		if c.first = c.first[len(p):]; len(c.first) == 0 {
+			c.first = nil
+		}
+		return p, nil
+	}
 	var err error
-	if c.raw != nil {
+	switch {
+	case c.raw != nil:
 		err = c.raw.Read(c.read)
-	} else {
+	case c.base != nil:
+		err = c.readTLS()
+	default:
 		c.chunk = chunks.Get().(*[ChunkSize]byte)
 		for c.nread, c.rerr = 0, nil; c.nread == 0 && c.rerr == nil; { // no bytes and no error is no end
 			c.nread, c.rerr = c.Conn.Read(c.chunk[:])

@@ -2,10 +2,12 @@
 // needs beyond net.Conn: reading that holds no buffer while it waits, writing
 // that never waits, what the kernel knows of the peer, and the ways to end it.
 // The kernel's own connections (TCP, Unix) get all of it through SyscallConn;
-// any other net.Conn is served with blocking calls.
+// any other net.Conn is served with blocking calls. What the kernel knows of the
+// connection below TLS counts for that too, but nothing is read or written there.
 package sock
 
 import (
+	"crypto/tls"
 	"net"
 	"sync"
 	"syscall"
@@ -16,13 +18,20 @@ import (
 // and Drain for one at a time; the rest may be called by any.
 type Conn struct {
 	net.Conn
-	raw syscall.RawConn // nil: blocking calls only
+	bottom net.Conn        // what is below all that stands on it
+	kernel syscall.RawConn // bottom, to ask the kernel; nil: it is not the kernel's
+	raw    syscall.RawConn // bottom, to read and write there; nil: blocking calls only
+	tls    bool            // what goes over bottom is not what Read and Write see
+	base   *Base           // TLS stands on it, and it need not wait; nil: none
 
 	// Owned by the reader.
+	first []byte           // was read already, and comes before all else
+	dry   bool             // base: there was nothing to read
 	chunk *[ChunkSize]byte // nil while nothing was read
 	nread int
 	rerr  error
 	read  func(fd uintptr) bool // tryRecv, made once
+	await func(fd uintptr) bool // readable
 
 	// Owned by the writer.
 	out   []byte
@@ -31,17 +40,67 @@ type Conn struct {
 	write func(fd uintptr) bool // trySend, made once
 }
 
-// New returns nc as a Conn. Nothing about nc is changed.
+// Unwrapper is a connection that adds nothing to the bytes of another one on which it
+// stands, but knows better whose it is.
+type Unwrapper interface {
+	// Unwrap returns the connection below, and what was read there already and is
+	// to be read first; below TLS that is nothing. It is asked once, and nothing is
+	// read through the Unwrapper afterwards.
+	Unwrap() (below net.Conn, first []byte)
+}
+
+// New returns nc as a Conn. Nothing about nc is changed. It looks through
+// Unwrappers, *tls.Conn and what that stands on for the kernel's connection.
 func New(nc net.Conn) *Conn {
-	c := &Conn{Conn: nc}
-	switch nc := nc.(type) {
+	c := &Conn{Conn: nc, bottom: nc}
+	c.descend()
+	switch nc := c.bottom.(type) { // and nothing that only looks like one
 	case *net.TCPConn:
-		c.raw, _ = nc.SyscallConn()
+		c.kernel, _ = nc.SyscallConn()
 	case *net.UnixConn:
-		c.raw, _ = nc.SyscallConn()
+		c.kernel, _ = nc.SyscallConn()
 	}
-	c.read, c.write = c.tryRecv, c.trySend
+	if !c.tls {
+		c.raw = c.kernel
+	}
+	c.read, c.await, c.write = c.tryRecv, readable, c.trySend
 	return c
+}
+
+// descend finds the bottom.
+func (c *Conn) descend() {
+	ready := false
+	for {
+		switch nc := c.bottom.(type) {
+		case Unwrapper:
+			below, first := nc.Unwrap()
+			c.first = append(c.first, first...)
+			c.bottom = below
+		case *tls.Conn:
+			c.tls, c.bottom = true, nc.NetConn()
+			ready = nc.ConnectionState().HandshakeComplete
+		case *Base:
+			if ready && nc.raw != nil { // a handshake would fail if it could not wait
+				c.base = nc
+			}
+			c.bottom = nc.Conn
+		default:
+			return
+		}
+	}
+}
+
+// Encrypted tells whether what goes over the connection cannot be read on its way
+// to the peer's end of it.
+func (c *Conn) Encrypted() bool { return c.tls }
+
+// Transport is what the connection is made of: tcp, unix or tls, or another name
+// for what is not the kernel's.
+func (c *Conn) Transport() string {
+	if c.tls {
+		return "tls"
+	}
+	return c.LocalAddr().Network()
 }
 
 const (
@@ -54,14 +113,21 @@ const (
 	localSendBuffer = 64 << 10
 )
 
+// Loopback tells whether this is TCP to the machine itself, whoever is said to be
+// behind the peer.
+func (c *Conn) Loopback() bool {
+	a, ok := c.bottom.RemoteAddr().(*net.TCPAddr)
+	return ok && a.IP.IsLoopback()
+}
+
 // Tune sets what every accepted connection should have: a small send buffer and,
 // for TCP, keepalive probes that find a vanished peer within 35 s. Failures are
 // ignored; the connection works without.
 func (c *Conn) Tune() {
-	switch nc := c.Conn.(type) {
+	switch nc := c.bottom.(type) {
 	case *net.TCPConn:
 		size := sendBuffer
-		if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok && a.IP.IsLoopback() {
+		if c.Loopback() {
 			size = localSendBuffer
 		}
 		_ = nc.SetWriteBuffer(size)
@@ -77,20 +143,32 @@ func (c *Conn) Tune() {
 // os.ErrDeadlineExceeded.
 func (c *Conn) Wake() { _ = c.SetReadDeadline(time.Unix(1, 0)) }
 
-// CloseWrite sends the end of output, if the connection knows such a thing.
+// CloseWrite sends the end of output, if the connection knows such a thing: of
+// TLS close_notify, and then that of TCP, for peers that wait for that. For a peer
+// that does not read, TLS waits for some seconds.
 func (c *Conn) CloseWrite() error {
-	if h, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+	if c.tls {
+		// Who still writes gives up, and the lock it holds, if the peer does not read.
+		_ = c.bottom.SetWriteDeadline(time.Now().Add(lingerTime))
+		_ = closeWrite(c.Conn) // it fails before the handshake
+	}
+	return closeWrite(c.bottom)
+}
+
+func closeWrite(nc net.Conn) error {
+	if h, ok := nc.(interface{ CloseWrite() error }); ok {
 		return h.CloseWrite()
 	}
 	return nil
 }
 
-// Abort closes at once and lets the kernel forget what was not sent.
+// Abort closes at once and lets the kernel forget what was not sent. TLS does not
+// get to say its goodbye, for which it would wait.
 func (c *Conn) Abort() {
-	if tcp, ok := c.Conn.(*net.TCPConn); ok {
+	if tcp, ok := c.bottom.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)
 	}
-	_ = c.Close()
+	_ = c.bottom.Close()
 }
 
 const (
@@ -119,12 +197,12 @@ func (c *Conn) Linger() {
 }
 
 // Discard reads and forgets what has come in, at most 64 KiB, without waiting, so
-// that a Close is no reset.
+// that a Close is no reset. Nothing can be read any more.
 func (c *Conn) Discard() {
-	if c.raw == nil {
+	if c.kernel == nil {
 		return
 	}
-	_ = c.raw.Control(func(fd uintptr) {
+	_ = c.kernel.Control(func(fd uintptr) {
 		for n := 0; n < lingerBytes && c.tryRecv(fd) && c.nread > 0; {
 			n += c.nread
 			c.Release()

@@ -131,3 +131,30 @@ func TestTryWriteFails(t *testing.T) {
 		t.Error("a peer that is gone goes on taking bytes")
 	})
 }
+
+// nowhere takes all that is written to it, as only a stream does.
+type nowhere struct{ net.Conn }
+
+func (nowhere) Write(p []byte) (int, error) { return len(p), nil }
+
+// TestDrainStreamAllocatesNothing: a thousand of them write in each sweep.
+func TestDrainStreamAllocatesNothing(t *testing.T) {
+	if raceEnabled {
+		t.Skip("under the race detector pools forget on purpose")
+	}
+	c := New(nowhere{})
+	message, left := pattern(0, 3*maxCopy), 0
+	peek := func() ([]byte, error) { return message[len(message)-left:], nil }
+	took := func(n int) { left -= n }
+	if n := testing.AllocsPerRun(100, func() {
+		left = len(message)
+		if err := c.Drain(peek, took); err != nil {
+			t.Fatal(err)
+		}
+	}); n > 0 {
+		t.Errorf("%.1f allocations", n)
+	}
+	if left != 0 {
+		t.Errorf("%d bytes are left", left)
+	}
+}

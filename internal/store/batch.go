@@ -30,8 +30,8 @@ type writer struct {
 func (w *writer) prepare(ctx context.Context, epoch uint64) error {
 	w.epoch = epoch
 	for query, into := range map[string]**sql.Stmt{
-		"INSERT INTO messages (room, seq, epoch, time, kind, author, text) VALUES (?, ?, ?, ?, ?, ?, ?)": &w.message,
-		"INSERT INTO words (rowid, text) VALUES (?, ?)":                                                  &w.words,
+		"INSERT INTO messages (room, seq, epoch, time, kind, author, text, client_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?)": &w.message,
+		"INSERT INTO words (rowid, text) VALUES (?, ?)":                                                                &w.words,
 		`INSERT INTO rooms (id, name, last, messages) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE
 			SET last = max(last, excluded.last), messages = messages + excluded.messages`: &w.room,
 	} {
@@ -85,8 +85,9 @@ func (w *writer) saveRoom(r *room, list []*entry) error {
 		return err
 	}
 	for _, e := range list {
-		author, text := string(e.bytes[:e.author]), e.bytes[e.author:]
-		if _, err := w.message.Exec(r.id, int64(e.seq), int64(w.epoch), e.time, int64(e.kind), author, string(text)); err != nil {
+		author, id, text := e.parts()
+		if _, err := w.message.Exec(r.id, int64(e.seq), int64(w.epoch), e.time, int64(e.kind),
+			string(author), string(text), string(id)); err != nil {
 			return err
 		}
 		if w.index = words.Append(w.index[:0], text); len(w.index) == 0 {
@@ -109,7 +110,7 @@ func (w *writer) mark(holes []hole) error {
 			if _, err := w.room.Exec(h.room.id, h.room.name, int64(h.loss.last), 0); err != nil {
 				return err
 			}
-			if _, err := w.message.Exec(h.room.id, int64(h.loss.last), int64(w.epoch), h.at, int64(relay.KindHole), "", h.text()); err != nil {
+			if _, err := w.message.Exec(h.room.id, int64(h.loss.last), int64(w.epoch), h.at, int64(relay.KindHole), "", h.text(), ""); err != nil {
 				return err
 			}
 		}

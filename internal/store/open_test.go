@@ -204,7 +204,7 @@ func TestNewerFormatIsLeftAlone(t *testing.T) {
 	mustClose(t, s)
 	query(t, dir, "PRAGMA user_version = 7")
 	before := sumOf(t, dir)
-	mustRefuse(t, dir, "was written by a newer chatd (format 7, this one knows up to 1); run that one")
+	mustRefuse(t, dir, fmt.Sprintf("was written by a newer chatd (format 7, this one knows up to %d); run that one", len(formats())))
 	if _, err := OpenReader(t.Context(), dir); err == nil || !strings.Contains(err.Error(), "newer chatd") {
 		t.Errorf("OpenReader: %v", err)
 	}
@@ -229,6 +229,9 @@ func TestForeignDatabaseIsLeftAlone(t *testing.T) {
 // cannot be reached, and one that can.
 func TestMigration(t *testing.T) {
 	dir := t.TempDir()
+	if _, err := open(t.Context(), dir, Options{}, formats()[:1]); err == nil { // the first there was
+		t.Fatal("the first format is written by statements of the newest")
+	}
 	s := mustOpen(t, dir, Options{})
 	say(s, "tea", "ana", "from before")
 	mustClose(t, s)
@@ -237,7 +240,7 @@ func TestMigration(t *testing.T) {
 	if s, err := open(t.Context(), dir, Options{}, broken); err == nil {
 		s.Close()
 		t.Fatal("a migration that fails is no error")
-	} else if !strings.Contains(err.Error(), "to format 2") {
+	} else if !strings.Contains(err.Error(), fmt.Sprintf("to format %d", len(broken))) {
 		t.Errorf("the error does not name the step: %v", err)
 	}
 	s = mustOpen(t, dir, Options{}) // as it was
@@ -249,8 +252,8 @@ func TestMigration(t *testing.T) {
 		t.Fatal(err)
 	}
 	var version int
-	if err := s.r.db.QueryRow("PRAGMA user_version").Scan(&version); err != nil || version != 3 {
-		t.Errorf("the format is %d, %v; want 3", version, err)
+	if err := s.r.db.QueryRow("PRAGMA user_version").Scan(&version); err != nil || version != len(later) {
+		t.Errorf("the format is %d, %v; want %d", version, err, len(later))
 	}
 	if _, err := s.r.db.Query("SELECT mail, x FROM accounts, later"); err != nil {
 		t.Errorf("a step is missing: %v", err)
@@ -259,7 +262,7 @@ func TestMigration(t *testing.T) {
 		t.Errorf("tea has %q", got)
 	}
 	mustClose(t, s)
-	mustRefuse(t, dir, "was written by a newer chatd (format 3")
+	mustRefuse(t, dir, fmt.Sprintf("was written by a newer chatd (format %d", len(later)))
 }
 
 func TestDamagedDatabase(t *testing.T) {

@@ -82,8 +82,9 @@ type entry struct {
 	seq    uint64
 	time   int64
 	kind   relay.Kind
-	bytes  []byte // the author, then the text
+	bytes  []byte // the author, the id, then the text
 	author int    // bytes of the author
+	id     int    // bytes of the id
 	stored func(error)
 	queued time.Time
 }
@@ -172,6 +173,11 @@ func (q *queue) append(m *relay.Message, stored func(error)) {
 	q.tell()
 }
 
+// parts are the author, the id and the text of a message.
+func (e *entry) parts() (author, id, text []byte) {
+	return e.bytes[:e.author], e.bytes[e.author : e.author+e.id], e.bytes[e.author+e.id:]
+}
+
 // put puts a message into the queue, or says why not; then others may have to
 // leave it, too.
 func (q *queue) put(m *relay.Message, stored func(error)) (dropped refused, err error) {
@@ -186,7 +192,7 @@ func (q *queue) put(m *relay.Message, stored func(error)) (dropped refused, err 
 		return refused{}, errRooms
 	}
 	r.last = m.Seq
-	if q.full(len(m.Author)+len(m.Text)) || q.late(now) {
+	if q.full(len(m.Author)+len(m.ID)+len(m.Text)) || q.late(now) {
 		dropped = q.halt(reasonSlow)
 	}
 	if q.paused != "" && !q.trying { // always so after halt
@@ -195,8 +201,8 @@ func (q *queue) put(m *relay.Message, stored func(error)) (dropped refused, err 
 	}
 	e := entries.Get().(*entry)
 	*e = entry{
-		room: r, seq: m.Seq, time: m.Time, kind: m.Kind, author: len(m.Author), stored: stored, queued: now,
-		bytes: append(append(e.bytes[:0], m.Author...), m.Text...),
+		room: r, seq: m.Seq, time: m.Time, kind: m.Kind, author: len(m.Author), id: len(m.ID), stored: stored, queued: now,
+		bytes: append(append(append(e.bytes[:0], m.Author...), m.ID...), m.Text...),
 	}
 	if r.first == 0 {
 		r.first = m.Seq

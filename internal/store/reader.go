@@ -109,7 +109,7 @@ func (r *Reader) check(ctx context.Context) error {
 }
 
 // entryColumns are those of a message in the order of scan.
-const entryColumns = "messages.seq, messages.epoch, messages.time, messages.kind, messages.author, messages.text"
+const entryColumns = "messages.seq, messages.epoch, messages.time, messages.kind, messages.author, messages.text, messages.client_id"
 
 // thisRoom finds a room's messages by its name.
 const thisRoom = "messages.room = (SELECT id FROM rooms WHERE name = ?)"
@@ -140,7 +140,7 @@ func (r *Reader) entries(ctx context.Context, room string, n int, query string, 
 	var list []relay.Message
 	err := each(ctx, r.db, func(scan scanner) error {
 		m := relay.Message{Room: room}
-		err := scan(&m.Seq, &m.Epoch, &m.Time, &m.Kind, &m.Author, &m.Text)
+		err := scan(&m.Seq, &m.Epoch, &m.Time, &m.Kind, &m.Author, &m.Text, &m.ID)
 		list = append(list, m)
 		return err
 	}, query, args...)

@@ -14,9 +14,12 @@ const applicationID = 0x63686174
 //go:embed schema.sql
 var schema string
 
+//go:embed schema2.sql
+var schema2 string
+
 // formats returns what makes each format out of the one before, the first out of
 // nothing. What was released is never changed; a change is one more at the end.
-func formats() []string { return []string{schema} }
+func formats() []string { return []string{schema, schema2} }
 
 // format returns which format a database has, 0 if it is empty, and refuses one
 // that is newer than known, or that is not chatd's. It writes nothing.

@@ -59,6 +59,11 @@ func IsHTTP(first []byte) bool {
 	return httpRequest(first)
 }
 
+// HTTPRefusal is what stands before a sentence so that a browser shows it: the head of
+// an answer whose body ends with the connection (RFC 9112, section 6.3). Lines that end
+// with LF alone are understood by all of them (section 2.2), and do no harm to others.
+const HTTPRefusal = "HTTP/1.1 400 Bad Request\nContent-Type: text/plain; charset=utf-8\nConnection: close\n\n"
+
 // httpVerbs are the methods of RFC 9110, section 9, and RFC 5789: those a web
 // page can make a browser send, and more.
 var httpVerbs = [...]string{"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"}

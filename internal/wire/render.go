@@ -13,6 +13,10 @@ const (
 	Announce             // 12:00 * alice to everyone: back in five minutes
 	Notice               // * alice joined
 	Day                  // * Friday 20 November 2026
+	Came                 // * alice joined; name is who
+	Went                 // * alice left
+	Renamed              // * alice is now bob
+	Crowd                // * 14 joined, 9 left
 )
 
 // Text renders entries for people who read lines. No text of a person can look

@@ -25,37 +25,79 @@ const acceptPause = 100 * time.Millisecond
 // closed and every connection accepted from it has ended. It returns ctx's error,
 // ErrServerClosed, or the error of l that made it give up; errors that may pass
 // go to Config.OnError. It may be called for several listeners at once.
+//
+// A connection with a method HandshakeContext, such as a *tls.Conn, is served when
+// that has succeeded, in 5 seconds at most; nobody else waits for it.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	return s.serve(ctx, l, roomKey{name: s.cfg.Room})
+	return s.serve(ctx, l, s.chatDoor(formatText))
 }
 
 // ServeRaw is Serve for clients that bring their own format: each chunk read goes
 // unchanged to every client of the raw room with the given name, its author too.
 // Chat never hears it.
 func (s *Server) ServeRaw(ctx context.Context, l net.Listener, room string) error {
-	return s.serve(ctx, l, roomKey{name: room, raw: true})
+	return s.serve(ctx, l, rawDoor(room))
 }
 
 // ServeConn serves one connection as Serve does and returns when it has ended,
-// closed. It returns a *RefusedError if the connection was turned away.
+// closed. It returns a *RefusedError if the connection was turned away, and the
+// handshake's error if there is one and it fails.
 func (s *Server) ServeConn(ctx context.Context, nc net.Conn) error {
-	return s.serveConn(ctx, nc, roomKey{name: s.cfg.Room})
+	return s.serveConn(ctx, nc, s.chatDoor(formatText))
 }
 
 // ServeRawConn is ServeConn as ServeRaw does.
 func (s *Server) ServeRawConn(ctx context.Context, nc net.Conn, room string) error {
-	return s.serveConn(ctx, nc, roomKey{name: room, raw: true})
+	return s.serveConn(ctx, nc, rawDoor(room))
 }
 
-func (s *Server) serveConn(ctx context.Context, nc net.Conn, key roomKey) error {
-	sess, err := s.admit(nc, key)
+// ServeJSON is Serve for programs: JSON from the first byte on, an object a line.
+func (s *Server) ServeJSON(ctx context.Context, l net.Listener) error {
+	return s.serve(ctx, l, s.chatDoor(formatJSON))
+}
+
+// ServeJSONConn is ServeConn as ServeJSON does.
+func (s *Server) ServeJSONConn(ctx context.Context, nc net.Conn) error {
+	return s.serveConn(ctx, nc, s.chatDoor(formatJSON))
+}
+
+// ServeWebSocketConn serves one connection as ServeConn does, with an object a text
+// frame. The WebSocket handshake is done; early is what the client sent behind it.
+func (s *Server) ServeWebSocketConn(ctx context.Context, nc net.Conn, early []byte) error {
+	d := s.chatDoor(formatFrames)
+	d.early = early
+	return s.serveConn(ctx, nc, d)
+}
+
+// door is how a connection comes in.
+type door struct {
+	room   roomKey
+	format format
+	early  []byte // what it has sent already
+}
+
+func (s *Server) chatDoor(f format) door { return door{room: roomKey{name: s.cfg.Room}, format: f} }
+
+func rawDoor(room string) door { return door{room: roomKey{name: room, raw: true}, format: formatRaw} }
+
+func (s *Server) serveConn(ctx context.Context, nc net.Conn, d door) error {
+	if h, ok := nc.(handshaker); ok {
+		if err := s.shake(ctx, h); err != nil {
+			s.unready(nc, err, inline)
+			return fmt.Errorf("relay: handshake: %w", err)
+		}
+	}
+	sess, err := s.admit(nc, d)
 	if err != nil {
-		s.refuse(nc, err, inline)
+		s.refuse(nc, d.format, err, inline)
 		return err
 	}
 	stop := context.AfterFunc(ctx, func() { sess.end(endServing) })
 	defer stop()
 	sess.arrive(func() {})
+	if len(d.early) > 0 && sess.why.Load() == nil {
+		sess.input(d.early)
+	}
 	for sess.attend() {
 	}
 	sess.finish()
@@ -63,7 +105,7 @@ func (s *Server) serveConn(ctx context.Context, nc net.Conn, key roomKey) error 
 	return nil
 }
 
-func (s *Server) serve(ctx context.Context, nl net.Listener, key roomKey) error {
+func (s *Server) serve(ctx context.Context, nl net.Listener, d door) error {
 	l := &listener{nl}
 	defer l.Close()
 	if !s.track(l) {
@@ -74,8 +116,10 @@ func (s *Server) serve(ctx context.Context, nl net.Listener, key roomKey) error 
 	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
 	defer stop()
 
-	conns := connections{srv: s, room: key, open: make(map[*session]struct{})}
+	conns := connections{srv: s, door: d, open: make(map[*session]struct{})}
 	defer conns.end()
+	shaking, stopShaking := context.WithCancelCause(ctx)
+	defer stopShaking(errServing)
 	for {
 		if err := s.mayAccept(ctx); err != nil {
 			return err
@@ -83,7 +127,7 @@ func (s *Server) serve(ctx context.Context, nl net.Listener, key roomKey) error 
 		nc, err := l.Accept()
 		if err == nil {
 			_ = s.resumed(ctx) // it may have been accepted while accepting was paused; who is too late is told so
-			conns.begin(nc)
+			conns.begin(shaking, nc)
 			continue
 		}
 		s.greeted()
@@ -115,23 +159,48 @@ func (s *Server) serve(ctx context.Context, nl net.Listener, key roomKey) error 
 // connections are those accepted from one listener.
 type connections struct {
 	srv  *Server
-	room roomKey
+	door door
 
 	running sync.WaitGroup
 	mu      sync.Mutex
 	open    map[*session]struct{}
+	over    bool // who is admitted now ends at once
 }
 
-// begin serves nc in a goroutine of its own. Who comes first is admitted first.
-func (c *connections) begin(nc net.Conn) {
-	sess, err := c.srv.admit(nc, c.room)
+// errServing ends handshakes when their listener is served no more.
+var errServing = errors.New("listener closed")
+
+// begin serves nc in a goroutine of its own. Who comes first is admitted first, but
+// for those with a handshake: of these it is who has made it first.
+func (c *connections) begin(ctx context.Context, nc net.Conn) {
+	h, ok := nc.(handshaker)
+	if !ok {
+		c.enter(nc)
+		return
+	}
+	c.running.Go(func() {
+		if err := c.srv.shake(ctx, h); err != nil {
+			c.srv.greeted()
+			c.srv.unready(nc, err, inline)
+			return
+		}
+		c.enter(nc)
+	})
+}
+
+// enter admits nc and serves it in a goroutine of its own.
+func (c *connections) enter(nc net.Conn) {
+	sess, err := c.srv.admit(nc, c.door)
 	if err != nil {
 		c.srv.greeted()
-		c.srv.refuse(nc, err, c.running.Go)
+		c.srv.refuse(nc, c.door.format, err, c.running.Go)
 		return
 	}
 	c.mu.Lock()
 	c.open[sess] = struct{}{}
+	if c.over && !c.srv.isClosed() {
+		sess.end(endServing)
+	}
 	c.mu.Unlock()
 	c.running.Add(1)
 	go func() {
@@ -162,6 +231,7 @@ func (c *connections) finish(sess *session) {
 // have ended.
 func (c *connections) end() {
 	c.mu.Lock()
+	c.over = true
 	if !c.srv.isClosed() {
 		for sess := range c.open {
 			sess.end(endServing)
@@ -181,16 +251,26 @@ func passing(err error) bool {
 // mayAccept waits until accepting is not paused and a newcomer may be pending.
 // Each success is followed by one call of greeted.
 func (s *Server) mayAccept(ctx context.Context) error {
-	if err := s.resumed(ctx); err != nil || s.pending == nil {
-		return err
-	}
-	select {
-	case s.pending <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-s.killed:
-		return ErrServerClosed
+	for {
+		if err := s.resumed(ctx); err != nil || s.pending == nil {
+			return err
+		}
+		select {
+		case s.pending <- struct{}{}:
+			return nil
+		default:
+		}
+		again := time.NewTimer(s.handshakes.yield())
+		select {
+		case s.pending <- struct{}{}:
+			again.Stop()
+			return nil
+		case <-again.C:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-s.killed:
+			return ErrServerClosed
+		}
 	}
 }
 

@@ -15,7 +15,7 @@ type RefusedError struct{ Reason string }
 func (e *RefusedError) Error() string { return e.Reason }
 
 // admit makes nc a session, or says why not.
-func (s *Server) admit(nc net.Conn, key roomKey) (*session, error) {
+func (s *Server) admit(nc net.Conn, d door) (*session, error) {
 	ip := addrOf(nc)
 	address := addressOf(ip)
 	s.mu.Lock()
@@ -43,7 +43,7 @@ func (s *Server) admit(nc net.Conn, key roomKey) (*session, error) {
 			s.evicted++
 		}
 	}
-	sess := newSession(s, key, nc)
+	sess := newSession(s, d, nc)
 	s.lastID++
 	sess.id = s.lastID
 	sess.address = address
@@ -156,11 +156,11 @@ func addressOf(ip netip.Addr) netip.Prefix {
 }
 
 // refuse tells the person why, without waiting, and closes. run is as in linger.
-func (s *Server) refuse(nc net.Conn, err error, run func(func())) {
+func (s *Server) refuse(nc net.Conn, f format, err error, run func(func())) {
 	s.refused.Add(1)
 	s.logRefusal(nc, err)
 	c := sock.New(nc)
-	line := []byte("* " + err.Error() + "\r\n")
+	line := f.refusal(err)
 	n, werr := c.TryWrite(line)
 	switch {
 	case werr != nil:

@@ -49,7 +49,8 @@ func (s *session) answered(line []byte) {
 	s.finished(err)
 }
 
-// clear tells whether what is typed can be read on its way.
+// clear tells whether what is typed can be read on its way. It cannot in TLS, on a
+// Unix socket, or on this machine, the proxy in between included.
 func (s *session) clear() bool {
-	return s.conn.LocalAddr().Network() == "tcp" && !s.loopback()
+	return s.conn.Transport() == "tcp" && !(s.loopback() && s.conn.Loopback())
 }

@@ -147,7 +147,7 @@ func (s *session) bans(string) error {
 	var out []byte
 	for i := range holding {
 		n := &holding[i]
-		out = append(out, s.line(fmt.Sprintf("#%d %s is %s by %s %s", n.ID, n.whom(), n.done(), n.By, n.sentence(now)))...)
+		out = append(out, s.reply(fmt.Sprintf("#%d %s is %s by %s %s", n.ID, n.whom(), n.done(), n.By, n.sentence(now)))...)
 	}
 	if len(out) > 0 {
 		s.answer(out)

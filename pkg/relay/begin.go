@@ -22,6 +22,7 @@ func (r *room) begin() {
 		return
 	}
 	r.seq = r.journal.Last(r.key.name)
+	r.earlier = r.seq
 	start := feed.Place{Seq: r.seq}
 	before := r.load()
 	if len(before) > 0 {
@@ -52,7 +53,7 @@ func (r *room) load() []Message {
 // again puts what was said before into the ring.
 func (r *room) again(m *Message) {
 	r.startDay(m.Time)
-	rec := feed.Record{Seq: m.Seq, Time: m.Time, Kind: uint8(m.Kind), Name: m.Author, Text: m.Text}
+	rec := feed.Record{Seq: m.Seq, Time: m.Time, Kind: uint8(m.Kind), Name: m.Author, Note: m.ID, Text: m.Text}
 	if m.Kind == KindHole {
 		rec.Seq, rec.Kind = 0, uint8(wire.Notice)
 	}

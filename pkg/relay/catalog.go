@@ -85,7 +85,7 @@ func (s *Server) roomList(who *session) []roomInfo {
 	defer s.mu.Unlock()
 	var list []roomInfo
 	for _, l := range s.catalog.byKey {
-		if l.Locked && !l.admits(who) && (who.here == nil || who.here.room.key.name != l.Name) {
+		if l.Locked && !l.admits(who) && !who.isIn(l.Name) {
 			continue
 		}
 		info := roomInfo{Name: l.Name, Topic: l.Topic, Locked: l.Locked}

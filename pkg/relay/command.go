@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/chatd/chatd/internal/name"
 	"github.com/chatd/chatd/internal/near"
@@ -42,6 +43,7 @@ func commandTable() []command {
 		{"away", "[TEXT]", "say that you are away, and why; without a text you are back", talking, (*session).away},
 		{"who", "", "who is here", talking, (*session).who},
 		{"bot", "[NAME]", "as the first line: a program that wants no greeting, and perhaps has a name", talking, (*session).bot},
+		{"json", "", "as the first line: a program that speaks JSON, an object a line", talking, (*session).json},
 		{"quit", "", "leave", talking, (*session).quit},
 		{"join", "ROOM [PASSWORD]", "go to another room; if there is none of that name it is made", aboutRooms, (*session).joinRoom},
 		{"leave", "", "go back to the room where everyone begins", aboutRooms, (*session).leaveRoom},
@@ -170,13 +172,26 @@ func (s *session) who(string) error {
 
 // census is who is in a room.
 type census struct {
-	names     []string // of those that others know of, as far as asked for
+	people    []someone // whom others know of, as far as asked for
 	more      int
 	listening int
 }
 
+// someone is one of them.
+type someone struct {
+	name string
+	away bool
+}
+
 func (c census) String() string {
-	list := strings.Join(c.names, ", ")
+	var names []string
+	for _, p := range c.people {
+		if p.away {
+			p.name += " (away)"
+		}
+		names = append(names, p.name)
+	}
+	list := strings.Join(names, ", ")
 	if c.more > 0 {
 		list += fmt.Sprintf(" and %d more", c.more)
 	}
@@ -206,37 +221,72 @@ func (s *session) message(args string) error {
 	if text = strings.TrimSpace(text); text == "" {
 		return errUsage
 	}
-	other, as := s.srv.names.find(to)
-	if other == nil {
-		return advise("nobody here is called %s; not delivered", to)
-	}
-	if other == s {
-		return advice("that is you; not delivered")
-	}
-	if err := s.muted("not delivered"); err != nil {
+	as, err := s.whisper(to, text)
+	if err != nil {
 		return err
 	}
-	if other.ignores(s.name, s.tag) {
-		return advise("%s does not want to hear you; not delivered", as)
-	}
-	// What was said to all before comes first.
-	on := other.screen()
-	if !on.out.PostAfter(s.settle(), on.direct(s.name+" to you", text)) {
-		return advise("%s is not reading; not delivered", as)
-	}
-	s.answer(s.direct("you to "+as, text))
 	if why := s.srv.names.away(as); why != "" {
 		return advise("%s is away: %s", as, why)
 	}
 	return nil
 }
 
-// direct is a message for this session alone.
-func (s *session) direct(who, text string) []byte {
-	t := wire.Text{EOL: format(s.format.Load()).eol(), Zone: s.srv.cfg.Zone}
+// whisper says something to one person only, whose name it returns as that one
+// writes it.
+func (s *session) whisper(to, text string) (as string, err error) {
+	other, as := s.srv.names.find(to)
+	if other == nil {
+		return "", &fault{"no-such-person", advise("nobody here is called %s; not delivered", to)}
+	}
+	if other == s {
+		return "", &fault{"not-delivered", advice("that is you; not delivered")}
+	}
+	if err := s.muted("not delivered"); err != nil {
+		return "", faulty("muted", err)
+	}
+	if other.ignores(s.name, s.tag) {
+		return "", &fault{"not-delivered", advise("%s does not want to hear you; not delivered", as)}
+	}
+	d := directed{from: s.name, to: as, at: s.srv.now(), text: text}
+	// What was said to all before comes first.
+	on := other.screen()
+	if !on.out.PostAfter(s.settle(), on.direct(&d, "")) {
+		return "", &fault{"not-delivered", advise("%s is not reading; not delivered", as)}
+	}
+	asking := ""
+	if s.program != nil {
+		asking = s.program.asking
+	}
+	d.own = true
+	s.answer(s.direct(&d, asking))
+	return as, nil
+}
+
+// directed is a message to one person only.
+type directed struct {
+	from, to string
+	at       int64
+	text     string
+	own      bool // as its author sees it
+}
+
+// direct is a message for this session alone. id is its author's.
+func (s *session) direct(d *directed, id string) []byte {
+	f := format(s.format.Load())
+	if f.isJSON() {
+		return f.encode(directObject{
+			kind: kind{"direct"}, From: quoted(d.from), To: quoted(d.to), Time: moment{time.Unix(0, d.at)},
+			Text: quoted(d.text), answer: answer{quoted(id)},
+		})
+	}
+	who := d.from + " to you"
+	if d.own {
+		who = "you to " + d.to
+	}
+	t := wire.Text{EOL: f.eol(), Zone: s.srv.cfg.Zone}
 	const stamp = 16 // "14:30 ", ": " and the line's end
-	line := make([]byte, 0, len(who)+len(text)+stamp)
-	return t.Append(line, wire.Say, s.srv.now(), []byte(who), []byte(text))
+	line := make([]byte, 0, len(who)+len(d.text)+stamp)
+	return t.Append(line, wire.Say, d.at, []byte(who), []byte(d.text))
 }
 
 func (s *session) act(args string) error {
@@ -273,8 +323,9 @@ func (s *session) see(tags ...uint32) {
 
 func (s *session) remask(tags []uint32) {
 	s.unseen = tags
-	m := s.here
-	s.do(func() { m.room.remask(m, tags) })
+	for _, m := range s.seats() {
+		s.doIn(m, func() { m.room.remask(m, tags) })
+	}
 }
 
 // bot comes too late to be spared the greeting, or open has seen to that.

@@ -18,6 +18,7 @@ import (
 	"github.com/chatd/chatd/internal/name"
 	"github.com/chatd/chatd/internal/pipe"
 	"github.com/chatd/chatd/internal/talk"
+	"github.com/chatd/chatd/internal/wire"
 	"github.com/chatd/chatd/pkg/relay"
 )
 
@@ -79,6 +80,9 @@ var venues = []venue{
 	{"telnet", overTCP, talk.Telnet},
 	{"crlf", overTCP, newSilent},
 	{"drip", dripping(overTCP), talk.Plain},
+	{"tls", overTLS, talk.Plain},
+	{"proxy", overProxy, talk.Plain},
+	{"proxy-tls", overProxyTLS, talk.Plain},
 }
 
 // simulated are venues on a clock that waits for everybody.
@@ -87,6 +91,7 @@ var simulated = []venue{
 	{"sip", sipping, talk.Plain},
 	{"telnet-sip", sipping, talk.Telnet},
 	{"crlf-sip", sipping, newSilent},
+	{"tls-simulated", overTLSPipe, talk.Plain},
 }
 
 func (v venue) play(t *testing.T, s *talk.Script) {
@@ -345,6 +350,9 @@ func TestHTTPIsRefused(t *testing.T) {
 	for i, verb := range []string{"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"} {
 		page, late := fmt.Sprintf("page%d", i), fmt.Sprintf("late%d", i)
 		fmt.Fprintf(&s, "%s+ nogreet\n%[1]s> %s / HTTP/1.1\n%[1]s> Host: chat\n%[1]s>\n%[1]s> * root joined\n", page, verb)
+		for line := range strings.Lines(wire.HTTPRefusal) { // for browsers
+			s.WriteString(page + "< " + line)
+		}
 		s.WriteString(page + refusal + page + "|\n")
 		// So is one that comes after the greeting.
 		fmt.Fprintf(&s, "%s> %s /x HTTP/1.0\n", late, verb)

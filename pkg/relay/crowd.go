@@ -62,11 +62,11 @@ func (c *crowd) stop() { c.timer.Stop() }
 func (r *room) tellArrival(m *member) {
 	now := time.Now()
 	if r.crowd.quiet(now) {
-		r.tagged(m.name+" joined", tagCrowd)
+		r.presence(wire.Came, tagCrowd, m.name, "", m.name+" joined")
 		return
 	}
 	r.crowd.joined.add(m.name)
-	if !name.IsGuest(m.name) {
+	if !name.IsGuest(m.name) && m.session.program == nil {
 		text := wire.Text{EOL: m.format.eol()}
 		m.out.Post(text.AppendNotice(nil, "you are "+m.name))
 	}
@@ -81,7 +81,7 @@ func (r *room) depart(who, how string, unsaid bool) {
 		if unsaid {
 			text += "; the rest of what " + who + " sent was not said"
 		}
-		r.tagged(text, tagCrowd)
+		r.presence(wire.Went, tagCrowd, who, "", text)
 		return
 	}
 	r.crowd.left.add(who)
@@ -124,6 +124,13 @@ func (r *room) tellCrowd(now time.Time) {
 	if c.unsaid > 0 {
 		text += fmt.Sprintf("; the rest of what %d of them sent was not said", c.unsaid)
 	}
+	kind, who := wire.Crowd, ""
+	switch {
+	case c.joined.n == 1 && c.left.n == 0:
+		kind, who = wire.Came, c.joined.names[0]
+	case c.joined.n == 0 && c.left.n == 1:
+		kind, who = wire.Went, c.left.names[0]
+	}
 	c.joined, c.left, c.unsaid, c.told = tally{}, tally{}, 0, now
-	r.tagged(text, tagCrowd)
+	r.presence(kind, tagCrowd, who, "", text)
 }

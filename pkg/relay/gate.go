@@ -61,8 +61,12 @@ func sameSecret(a, b string) bool {
 }
 
 // recognise asks the kernel who is at the other end of a Unix socket. Root and the
-// server's own user are operators. It returns the name of the user, or "".
+// server's own user are operators. It returns the name of the user, or "". Before a
+// browser on a Unix socket stands a proxy, whose user is not the person's.
 func (s *session) recognise() string {
+	if s.framed() {
+		return ""
+	}
 	uid, ok := s.srv.peer(s.conn)
 	if !ok {
 		return ""

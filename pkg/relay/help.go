@@ -33,7 +33,7 @@ func (s *session) help(args string) error {
 	}
 	var out []byte
 	for _, text := range s.srv.helpLines(s.operator()) {
-		out = append(out, s.line(text)...)
+		out = append(out, s.reply(text)...)
 	}
 	s.answer(out)
 	return nil
@@ -51,7 +51,7 @@ func (s *session) helpOn(wanted string) error {
 		}
 		var out []byte
 		for _, line := range wrapped("", strings.Fields(text), " ") {
-			out = append(out, s.line(line)...)
+			out = append(out, s.reply(line)...)
 		}
 		s.answer(out)
 		return nil

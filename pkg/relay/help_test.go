@@ -144,6 +144,7 @@ var misused = map[string]string{
 	"help":     "there is no /",
 	"away":     "you are not away; ",
 	"bot":      "alice is taken; ",
+	"json":     "write /json as the first line, ",
 	"leave":    "you are in lobby, where everyone begins; ",
 	"topic":    "a topic has at most ",
 	"lock":     "only a registered name can lock a room; ",

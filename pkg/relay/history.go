@@ -37,6 +37,7 @@ type Message struct {
 	Kind   Kind
 	Author []byte // the name as shown; at most 255 bytes
 	Text   []byte // as it was sent: not sanitised
+	ID     []byte // the author's own, at most 64 bytes; empty: none
 }
 
 // Journal keeps what is said: ordered, numbered, for later. Rooms are told apart by

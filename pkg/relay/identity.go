@@ -16,14 +16,8 @@ const clearWarning = "this connection is not encrypted: whoever is on the way ca
 
 // register makes the name one has one's own.
 func (s *session) register(string) error {
-	if a, ok := s.srv.accounts.withKey(s.account()); ok {
-		return advise("you are logged in as %s; who has no registered name yet can /register one", a.Name)
-	}
-	if name.IsGuest(s.name) {
-		return advice("take a name of your own first, with /nick NAME")
-	}
-	if _, taken := s.srv.accounts.named(s.name); taken {
-		return advise("%s is registered; /login %s if it is yours", s.name, s.name)
+	if err := s.mayRegister(); err != nil {
+		return err
 	}
 	text := "choose a password for " + s.name + ", at least 8 characters; an empty line gives up:"
 	if s.clear() {
@@ -47,6 +41,20 @@ func (s *session) register(string) error {
 	return nil
 }
 
+// mayRegister returns why the session cannot register its name, or nil.
+func (s *session) mayRegister() error {
+	if a, ok := s.srv.accounts.withKey(s.account()); ok {
+		return advise("you are logged in as %s; who has no registered name yet can /register one", a.Name)
+	}
+	if name.IsGuest(s.name) {
+		return advice("take a name of your own first, with /nick NAME")
+	}
+	if _, taken := s.srv.accounts.named(s.name); taken {
+		return advise("%s is registered; /login %s if it is yours", s.name, s.name)
+	}
+	return nil
+}
+
 // enrol keeps the name and its password.
 func (s *session) enrol(password string) error {
 	hash, err := s.hash(password)
@@ -64,6 +72,18 @@ func (s *session) enrol(password string) error {
 		return err
 	}
 	return advise("%s is yours; /login %s takes it next time", a.Name, a.Name)
+}
+
+// enrolChecked is enrol for a program, which types nothing twice.
+func (s *session) enrolChecked(password string) error {
+	if err := passwd.Check([]byte(password)); err != nil {
+		return advice(err.Error() + "; nothing was changed")
+	}
+	if err := s.enrol(password); s.account() == "" {
+		return err
+	}
+	s.tellSelf()
+	return nil
 }
 
 // setLogin notes that the session has shown to be whom a belongs to.
@@ -132,8 +152,9 @@ func (s *session) takeover(string) error {
 	if ghost != nil {
 		ghost.end(endTakenOver)
 		s.outlive(ghost)
-		r := s.here.room
-		s.do(func() { r.tellCrowd(time.Now()) }) // that one has left comes before who comes
+		for _, m := range s.seats() { // that one has left comes before who comes
+			s.doIn(m, func() { m.room.tellCrowd(time.Now()) })
+		}
 	}
 	s.named(a.Name, tag)
 	return nil
@@ -190,12 +211,14 @@ func (s *session) takeName(wanted string) error {
 func (s *session) named(now string, tag uint32) {
 	was := s.name
 	s.setName(now, tag)
-	m := s.here
+	s.tellSelf()
 	if !s.present {
 		s.appear()
 		return
 	}
-	s.do(func() { m.room.rename(m, was, now) })
+	for _, m := range s.seats() {
+		s.doIn(m, func() { m.room.rename(m, was, now) })
+	}
 }
 
 // setName notes the name the session holds, and what its messages carry with it.

@@ -28,6 +28,11 @@ const (
 // the connection is more than a stranger.
 func (s *session) arrive(ready func()) {
 	s.conn.Tune()
+	if s.program != nil {
+		s.user = s.recognise()
+		ready()
+		return
+	}
 	var opening []byte
 	var err error
 	if !s.home.raw {
@@ -43,7 +48,9 @@ func (s *session) arrive(ready func()) {
 	}
 	s.piped = err != nil
 	s.user = s.recognise()
-	if s.gate() {
+	if rest, done := s.toJSON(opening); done {
+		opening = rest
+	} else if s.gate() {
 		if rest, done := s.comeBack(opening); done {
 			opening = rest
 		} else {
@@ -83,8 +90,10 @@ func (s *session) hear(chunk []byte) {
 	if w := s.paired(); w != nil {
 		w.heard.Store(s.heard.Load())
 	}
-	chunk = s.strip(chunk)
-	if s.met || !s.foreign(chunk) {
+	if s.program == nil {
+		chunk = s.strip(chunk)
+	}
+	if s.met || s.framed() || !s.foreign(chunk) {
 		s.input(chunk)
 	}
 	s.conn.Release()
@@ -134,7 +143,11 @@ func (s *session) foreign(first []byte) bool {
 		foreign = wire.IsHTTP(first) // anything else may be what raw clients speak
 	}
 	if foreign {
-		s.end(&cause{log: endForeign.log, last: answer})
+		c := &cause{log: endForeign.log, last: answer}
+		if s.here == nil && wire.IsHTTP(first) {
+			c.head = wire.HTTPRefusal // or a browser shows nothing of what follows
+		}
+		s.end(c)
 	}
 	return foreign
 }
@@ -226,11 +239,18 @@ func (s *session) crlf() {
 
 // input takes what came in: lines, or in a raw room the bytes as they are.
 func (s *session) input(data []byte) {
-	if s.home.raw {
+	switch {
+	case s.home.raw:
 		s.inputRaw(data)
 		return
+	case s.framed():
+		s.inputFrames(data)
+		return
+	case s.program != nil:
+		s.inputObjects(data)
+		return
 	}
-	for s.why.Load() == nil {
+	for s.why.Load() == nil && s.program == nil {
 		line, rest, ok := s.lines.Next(data)
 		if s.telnet == nil && s.lines.CRLF() {
 			s.crlf()
@@ -245,6 +265,10 @@ func (s *session) input(data []byte) {
 		s.keepSeat()
 	}
 	s.ahead = nil
+	if s.program != nil { // it has just become one
+		s.inputObjects(data)
+		return
+	}
 	s.unsaid = s.unsaid || len(data) > 0
 }
 
@@ -257,7 +281,11 @@ func (s *session) lastInput() {
 		return
 	}
 	if line, ok := s.lines.Flush(); ok {
-		s.take(line)
+		if s.program != nil {
+			s.guarded(line, s.takeRequest)
+		} else {
+			s.take(line)
+		}
 	}
 }
 
@@ -301,8 +329,11 @@ func cutRune(p []byte) int {
 	return 0
 }
 
-// take handles one line. A panic while it does is this line's alone.
-func (s *session) take(line []byte) {
+// take handles one line.
+func (s *session) take(line []byte) { s.guarded(line, s.takeLine) }
+
+// guarded has f handle what was sent. A panic while it does is this line's alone.
+func (s *session) guarded(line []byte, f func([]byte)) {
 	defer func() {
 		if v := recover(); v != nil {
 			ref := s.srv.ref()
@@ -311,6 +342,11 @@ func (s *session) take(line []byte) {
 			s.tell("internal error (ref " + ref + "); your line was not sent")
 		}
 	}()
+	f(line)
+}
+
+// takeLine handles a line of a person.
+func (s *session) takeLine(line []byte) {
 	if s.writer != nil {
 		s.windowLine(line, s.lines.Cut())
 		return
@@ -420,9 +456,15 @@ func (s *session) say(kind wire.Kind, text []byte) {
 		s.tell(err.Error())
 		return
 	}
+	s.sayWith(kind, text, nil)
+}
+
+// sayWith is say for one who is not muted. The receipt, if it is not nil, is for its
+// author.
+func (s *session) sayWith(kind wire.Kind, text []byte, x *receipt) {
 	s.appear()
 	e := events.Get().(*event)
-	e.kind, e.tag, e.name = kind, s.tag, s.label
+	e.kind, e.tag, e.name, e.receipt = kind, s.tag, s.label, x
 	e.text = append(e.text[:0], text...)
 	s.here.unsettled = true
 	s.here.room.coming(1)
@@ -443,16 +485,20 @@ func (s *session) appear() {
 	if s.piped {
 		return
 	}
-	m, name := s.here, s.name
-	s.do(func() { m.room.arrive(m, name) })
+	for _, m := range s.seats() {
+		s.arriveIn(m)
+	}
 }
 
 // do has f run by the broadcaster, after all the session has sent before.
-func (s *session) do(f func()) {
+func (s *session) do(f func()) { s.doIn(s.here, f) }
+
+// doIn is do for one of the rooms that a session is in.
+func (s *session) doIn(m *member, f func()) {
 	e := events.Get().(*event)
 	e.do = f
-	s.here.unsettled = true
-	s.here.room.send(s.done, e)
+	m.unsettled = true
+	m.room.send(s.done, e)
 }
 
 // settle returns when all that the session has sent so far is said, and the place

@@ -140,7 +140,7 @@ func (r *memoryRoom) append(msg *Message, limits feed.Limits) error {
 	if ring == nil {
 		ring = feed.NewRing(feed.Place{Seq: last}, limits, nil)
 	}
-	r.rec = feed.Record{Seq: msg.Seq, Time: msg.Time, Kind: uint8(msg.Kind), Name: msg.Author, Text: msg.Text}
+	r.rec = feed.Record{Seq: msg.Seq, Time: msg.Time, Kind: uint8(msg.Kind), Name: msg.Author, Note: msg.ID, Text: msg.Text}
 	ring.Append(&r.rec)
 	r.rec = feed.Record{} // the bytes are the caller's
 	r.ring.Store(ring)
@@ -195,11 +195,13 @@ func (m *Memory) collect(room string, ring *feed.Ring, at feed.Place, end uint64
 
 // message copies a record.
 func (m *Memory) message(room string, rec *feed.Record) Message {
-	b := append(append(make([]byte, 0, len(rec.Name)+len(rec.Text)), rec.Name...), rec.Text...)
+	b := make([]byte, 0, len(rec.Name)+len(rec.Note)+len(rec.Text))
+	b = append(append(append(b, rec.Name...), rec.Note...), rec.Text...)
 	author := len(rec.Name)
+	id := author + len(rec.Note)
 	return Message{
 		Room: room, Position: Position{Epoch: m.epoch, Seq: rec.Seq},
-		Time: rec.Time, Kind: Kind(rec.Kind), Author: b[:author:author], Text: b[author:],
+		Time: rec.Time, Kind: Kind(rec.Kind), Author: b[:author:author], ID: b[author:id:id], Text: b[id:],
 	}
 }
 

@@ -51,7 +51,7 @@ func (s *session) kick(args string) error {
 
 // endSentAway is the cause of one whom an operator has sent away: how and by whom.
 func endSentAway(how string) *cause {
-	return &cause{log: "sent away", how: "left (" + how + ")", last: "you were " + how, drops: true}
+	return &cause{log: "sent away", code: "sent-away", how: "left (" + how + ")", last: "you were " + how, drops: true}
 }
 
 // harmless is what a person wrote as a log may show it.

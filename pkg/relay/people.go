@@ -2,7 +2,10 @@ package relay
 
 import (
 	"slices"
+	"strings"
 	"time"
+
+	"github.com/chatd/chatd/internal/wire"
 )
 
 // arrive makes m known to the others as name.
@@ -19,7 +22,7 @@ func (r *room) rename(m *member, was, now string) {
 	}
 	m.name = now
 	r.tellCrowd(time.Now()) // who has just come is known to the others before
-	r.notice(was + " is now " + now)
+	r.presence(wire.Renamed, 0, was, now, was+" is now "+now)
 }
 
 // census is who is here, at most so many by name.
@@ -28,14 +31,12 @@ func (r *room) census(most int) (c census) {
 		switch {
 		case m.name == "":
 			c.listening++
-		case len(c.names) >= most:
+		case len(c.people) >= most:
 			c.more++
-		case m.away:
-			c.names = append(c.names, m.name+" (away)")
 		default:
-			c.names = append(c.names, m.name)
+			c.people = append(c.people, someone{m.name, m.away})
 		}
 	}
-	slices.Sort(c.names)
+	slices.SortFunc(c.people, func(a, b someone) int { return strings.Compare(a.name, b.name) })
 	return c
 }

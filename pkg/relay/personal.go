@@ -128,8 +128,9 @@ func (s *session) setBell(args string) error {
 		return errUsage
 	}
 	s.bell = on
-	m := s.here
-	s.do(func() { m.room.setBell(m, on) })
+	for _, m := range s.seats() {
+		s.doIn(m, func() { m.room.setBell(m, on) })
+	}
 	if on {
 		return advice("the bell rings when somebody says your name; /bell off stops that")
 	}
@@ -202,8 +203,10 @@ func (s *session) away(args string) error {
 		return err
 	}
 	s.srv.names.setAway(s, s.name, args)
-	m, gone := s.here, args != ""
-	s.do(func() { m.away = gone })
+	gone := args != ""
+	for _, m := range s.seats() {
+		s.doIn(m, func() { m.away = gone })
+	}
 	if gone {
 		return advise("you are away: %s; /away ends that", args)
 	}

@@ -28,6 +28,7 @@ type watch struct {
 	acked   uint64    // bytes the peer had taken at the last look
 	stalled time.Time // since when it has taken none that were due; zero: it takes them
 	warned  int64     // uptime when it was warned of being idle
+	pinged  int64     // uptime when it was sent a WebSocket ping
 }
 
 // reap walks over all sessions again and again, each once in every ReapInterval,
@@ -75,6 +76,7 @@ func (s *Server) look(sess *session, now time.Time, prober *sock.Prober) {
 		return
 	}
 	s.lookIdle(sess)
+	s.lookFrames(sess)
 	if s.uptime()-sess.heard.Load() > int64(restAfter) {
 		sess.rest()
 	}
@@ -82,6 +84,9 @@ func (s *Server) look(sess *session, now time.Time, prober *sock.Prober) {
 	w := &sess.watch
 	h, ok := prober.Probe(sess.conn)
 	taken := sess.taken(h)
+	if h.TCP {
+		taken = h.Acked // of TLS too, which only has to move
+	}
 	due := !sess.out.Parked().IsZero()
 	if ok && h.TCP {
 		if !h.Open {
@@ -107,12 +112,21 @@ func (s *Server) look(sess *session, now time.Time, prober *sock.Prober) {
 }
 
 // taken is how many bytes have left for good, as far as can be known: the peer
-// has acknowledged them, or read them, or at least they were taken from us.
+// has acknowledged them, or read them, or at least they were taken from us. TLS
+// makes more of them, so there it is fewer rather than too many.
 func (s *session) taken(h sock.Health) uint64 {
-	if h.TCP {
+	written := s.out.Written()
+	switch {
+	case s.conn.Encrypted():
+		kept := uint64(h.Queued)
+		if !s.out.Parked().IsZero() {
+			kept += blindBytes
+		}
+		return written - min(kept, written)
+	case h.TCP:
 		return h.Acked
 	}
-	return s.out.Written() - min(uint64(h.Unsent), s.out.Written())
+	return written - min(uint64(h.Unsent), written)
 }
 
 // lookIdle ends a session that has been silent for too long, after a warning.

@@ -154,7 +154,7 @@ func (s *session) search(args string) error {
 	ctx, cancel := s.recalling()
 	defer cancel()
 	room, newest := s.here.room.key.name, s.upToHere()
-	found, err := s.srv.search(ctx, s.done, room, args, newest+1)
+	found, err := s.srv.search(ctx, s.done, room, args, newest+1, searchMost)
 	switch {
 	case err != nil:
 		return s.recallFailed(err)
@@ -177,7 +177,7 @@ const searchMost = 20
 
 // search asks the journal when no other search is under way: each may look through all
 // there is, and a hundred at once would have those who talk wait for a processor.
-func (s *Server) search(ctx context.Context, done <-chan struct{}, room, words string, seq uint64) ([]Message, error) {
+func (s *Server) search(ctx context.Context, done <-chan struct{}, room, words string, seq uint64, n int) ([]Message, error) {
 	select {
 	case s.searching <- struct{}{}:
 	case <-ctx.Done():
@@ -186,7 +186,7 @@ func (s *Server) search(ctx context.Context, done <-chan struct{}, room, words s
 		return nil, nil
 	}
 	defer func() { <-s.searching }()
-	return s.journal.Search(ctx, room, words, seq, searchMost)
+	return s.journal.Search(ctx, room, words, seq, n)
 }
 
 // recall shows messages first to last of a room, at most so many, in pace with the

@@ -27,20 +27,23 @@ const (
 type format uint8
 
 const (
-	formatText format = iota // lines that end with LF
-	formatCRLF               // lines that end with CR LF
-	formatRaw                // chunks as they came
+	formatText   format = iota // lines that end with LF
+	formatCRLF                 // lines that end with CR LF
+	formatRaw                  // chunks as they came
+	formatJSON                 // an object a line
+	formatFrames               // an object a WebSocket frame
 	formats
 )
 
 // event is what goes through a room's inbox: something said, or something to be
 // done by the broadcaster.
 type event struct {
-	kind wire.Kind
-	tag  uint32 // the author's
-	name []byte // the author's, never changed
-	text []byte
-	do   func() // if not nil, all there is
+	kind    wire.Kind
+	tag     uint32 // the author's
+	name    []byte // the author's, never changed
+	text    []byte
+	receipt *receipt // what its author is to be told; nil: nothing
+	do      func()   // if not nil, all there is
 }
 
 var events = sync.Pool{New: func() any { return new(event) }}
@@ -86,6 +89,8 @@ type room struct {
 	crowd     crowd
 	hands     hands
 	bells     []*member   // for whom the bell rings
+	ids       ids         // of what programs have said
+	earlier   uint64      // the last number that was given before the room began
 	forgotten uint64      // records before it are not shown to newcomers: some were deleted
 	seq       uint64      // of the last message
 	rec       feed.Record // what is being said, here so that nothing is allocated for it
@@ -108,6 +113,8 @@ func newRoom(s *Server, id uint32, key roomKey) *room {
 	hint := func(g feed.Gap) string { return gapHint(g, s.journal.First(key.name)) }
 	r.formats[formatText] = textFormat("\n", s.cfg.Zone, hint)
 	r.formats[formatCRLF] = textFormat("\r\n", s.cfg.Zone, hint)
+	r.formats[formatJSON] = jsonFormat(key.name, s.journal.Epoch(), func(g feed.Gap) bool { return s.journal.First(key.name) <= g.Last })
+	r.formats[formatFrames] = framed(r.formats[formatJSON])
 	return r
 }
 
@@ -189,20 +196,37 @@ func (r *room) take(e *event) {
 // submit hands a message to whoever numbers this room's messages, which calls
 // ordered with its number, in order, sooner or later. On one node that is done
 // here, at once.
-func (r *room) submit(e *event) { r.ordered(e, r.seq+1) }
+//
+// A message that a program sends again is not said again.
+func (r *room) submit(e *event) {
+	if e.receipt != nil {
+		if seq, known := r.ids.find(e.receipt.id); known {
+			r.repeated(e.receipt, seq)
+			return
+		}
+	}
+	r.ordered(e, r.seq+1)
+}
 
 // ordered is told the number of a submitted message: from here on it is said.
 func (r *room) ordered(e *event, seq uint64) {
 	r.seq = seq
 	now := r.srv.now()
 	r.rec = feed.Record{Seq: seq, Time: now, Tag: e.tag, Kind: uint8(e.kind), Name: e.name, Text: e.text}
+	var stored func(error)
+	if x := e.receipt; x != nil {
+		r.rec.Note = []byte(x.id)
+		r.ids.add(x.id, seq)
+		x.said(place{r.journal.Epoch(), seq}, false)
+		stored = x.stored
+	}
 	if r.journal != nil {
 		r.startDay(now)
 		r.msg = Message{
 			Room: r.key.name, Position: Position{r.journal.Epoch(), seq},
-			Time: now, Kind: Kind(e.kind), Author: e.name, Text: e.text,
+			Time: now, Kind: Kind(e.kind), Author: e.name, Text: e.text, ID: r.rec.Note,
 		}
-		r.journal.Append(&r.msg, nil)
+		r.journal.Append(&r.msg, stored)
 	}
 	r.ring.Append(&r.rec)
 	if len(r.bells) > 0 {
@@ -233,13 +257,16 @@ func dayOf(at int64, zone *time.Location) int {
 }
 
 // notice tells the members something that is not a message.
-func (r *room) notice(text string) { r.tagged(text, 0) }
+func (r *room) notice(text string) { r.presence(wire.Notice, 0, "", "", text) }
 
-// tagged is notice for all but those who leave out the tag.
-func (r *room) tagged(text string, tag uint32) {
+// presence tells the members who comes, goes or is called otherwise: name, and now
+// what it is called now. text is what people read.
+func (r *room) presence(kind wire.Kind, tag uint32, name, now, text string) {
 	at := r.srv.now()
 	r.startDay(at)
-	r.ring.Append(&feed.Record{Time: at, Tag: tag, Kind: uint8(wire.Notice), Text: []byte(text)})
+	r.ring.Append(&feed.Record{
+		Time: at, Tag: tag, Kind: uint8(kind), Name: []byte(name), Note: []byte(now), Text: []byte(text),
+	})
 }
 
 func (r *room) unread(f format) {

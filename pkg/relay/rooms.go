@@ -28,7 +28,13 @@ func (s *session) sit(r *room, after feed.Mark) *member {
 // unless that is nothing. It returns the place before which all is that it has said
 // there.
 func (s *session) part(how string, unsaid bool) (said feed.Mark) {
-	m := s.here
+	said = s.partFrom(s.here, how, unsaid)
+	s.here = nil
+	return said
+}
+
+// partFrom is part for one of the rooms that a session is in.
+func (s *session) partFrom(m *member, how string, unsaid bool) (said feed.Mark) {
 	r := m.room
 	var until feed.Mark
 	var left *leaving
@@ -48,7 +54,6 @@ func (s *session) part(how string, unsaid bool) (said feed.Mark) {
 		}
 	}
 	s.srv.release(r)
-	s.here = nil
 	return said
 }
 
@@ -154,12 +159,12 @@ func (s *session) admission(wanted, password string) (string, error) {
 	case admitted:
 		return state.Name, nil
 	case state.Hash == "":
-		return "", advise("%s is locked; somebody in it can /invite you", state.Name)
+		return "", &fault{"locked", advise("%s is locked; somebody in it can /invite you", state.Name)}
 	case password == "":
-		return "", advise("%s is locked; write /join %s PASSWORD", state.Name, state.Name)
+		return "", &fault{"locked", advise("%s is locked; write /join %s PASSWORD", state.Name, state.Name)}
 	}
 	if err := s.judge(state.Hash, password, "room "+state.Name); err != nil {
-		return "", err
+		return "", faulty("locked", err)
 	}
 	return state.Name, nil
 }
@@ -190,10 +195,10 @@ func (s *session) rooms(string) error {
 		if r.Topic != "" {
 			text += "; topic: " + r.Topic
 		}
-		out = append(out, s.line(text)...)
+		out = append(out, s.reply(text)...)
 	}
 	if more > 0 {
-		out = append(out, s.line(fmt.Sprintf("and %d more", more))...)
+		out = append(out, s.reply(fmt.Sprintf("and %d more", more))...)
 	}
 	s.answer(out)
 	return nil

@@ -76,6 +76,8 @@ type Server struct {
 	turnedAway     atomic.Uint64
 	turnedAwayTold atomic.Int64
 
+	handshakes handshakes
+
 	running sync.WaitGroup // broadcasters and the reaper
 
 	mu        sync.Mutex

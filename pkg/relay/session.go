@@ -5,6 +5,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -51,6 +52,7 @@ type session struct {
 	ahead    []byte    // input: what has come in behind the line that is looked at, and is taken next
 	piped    bool      // its input had ended before it was greeted
 	outside  bool      // it asks for a seat or a window and has entered no room yet
+	program  *program  // it speaks JSON; nil: a person
 	stay     *stay     // its seat, that can be taken again; nil: it has none
 	offered  string    // hash of the code under which it waits for a window; "": it does not
 	partial  []byte    // raw: a character cut by the end of a chunk
@@ -81,9 +83,9 @@ type session struct {
 	watch watch // owned by the reaper
 }
 
-func newSession(srv *Server, key roomKey, nc net.Conn) *session {
+func newSession(srv *Server, d door, nc net.Conn) *session {
 	s := &session{
-		srv: srv, home: key, conn: sock.New(nc), began: time.Now(),
+		srv: srv, home: d.room, conn: sock.New(nc), began: time.Now(),
 		done: make(chan struct{}), left: make(chan struct{}),
 	}
 	s.heard.Store(srv.uptime())
@@ -92,8 +94,12 @@ func newSession(srv *Server, key roomKey, nc net.Conn) *session {
 	if srv.cfg.Rate > 0 && srv.cfg.Burst > 0 {
 		s.limiter = rate.NewLimiter(rate.Limit(srv.cfg.Rate), srv.cfg.Burst)
 	}
-	if key.raw {
-		s.format.Store(uint32(formatRaw))
+	s.format.Store(uint32(d.format))
+	if d.format.isJSON() {
+		s.becomeProgram()
+	}
+	if d.format == formatFrames {
+		s.program.frames = &wire.Frames{Max: s.lines.Max}
 	}
 	return s
 }
@@ -113,6 +119,7 @@ func (s *session) end(c *cause) (first bool) {
 func (s *session) finish() {
 	c := s.why.Load()
 	w := s.shutWindow()
+	s.awaitReceipts(c)
 	said := s.leave(c)
 	close(s.left)
 	if w != nil {
@@ -120,16 +127,19 @@ func (s *session) finish() {
 	}
 	s.farewell(c, said, w)
 	s.handOver(c, w)
+	s.leaveSeat(c)
 	s.logEnd(c)
 }
 
 // leave takes the session out of its room and gives up its name. It returns the
 // place before which all is that it has said.
 func (s *session) leave(c *cause) feed.Mark {
-	if s.here == nil {
-		return feed.Mark{}
+	unsaid := s.unsaid || (c.dead || c.drops) && s.conn.Unread() > 0
+	var said feed.Mark
+	for _, m := range s.seats() {
+		said = s.partFrom(m, c.how, unsaid)
 	}
-	said := s.part(c.how, s.unsaid || (c.dead || c.drops) && s.conn.Unread() > 0)
+	s.here = nil
 	if s.name != "" {
 		s.srv.names.release(s, s.name)
 		s.heedAll()
@@ -154,8 +164,8 @@ func (s *session) farewell(c *cause, said feed.Mark, w *session) {
 		s.conn.Abort()
 		return
 	}
-	if c.last != "" && !s.home.raw {
-		s.out.PostAfter(said, s.line(c.last))
+	if last := s.goodbye(c); len(last) > 0 && !s.home.raw {
+		s.out.PostAfter(said, last)
 	}
 	flushed := s.flush()
 	s.out.Close()
@@ -193,15 +203,33 @@ func (s *session) flush() bool {
 	}
 }
 
-// line is a notice for this session alone.
+// line is a notice for this session alone. Any goroutine may call it.
 func (s *session) line(text string) []byte {
-	t := wire.Text{EOL: format(s.format.Load()).eol()}
+	f := format(s.format.Load())
+	if f.isJSON() {
+		return f.encode(textObject{kind: kind{"notice"}, Text: quoted(text)})
+	}
+	t := wire.Text{EOL: f.eol()}
 	return t.AppendNotice(nil, text)
 }
 
 // tell writes a notice to this session alone, in pace with its reading. It is
 // for the session's own goroutine.
-func (s *session) tell(text string) { s.answer(s.line(text)) }
+func (s *session) tell(text string) { s.answer(s.reply(text)) }
+
+// reply is a notice that answers what the session has asked for. It is for the
+// session's own goroutine.
+func (s *session) reply(text string) []byte {
+	if p := s.program; p != nil && p.asking != "" {
+		return s.encode(textObject{kind: kind{"notice"}, Text: quoted(text), answer: s.replyTo()})
+	}
+	return s.line(text)
+}
+
+// isIn tells whether the session is in a room.
+func (s *session) isIn(room string) bool {
+	return slices.ContainsFunc(s.seats(), func(m *member) bool { return m.room.key.name == room })
+}
 
 // answer writes lines to this session alone, after all it has said before, and in
 // pace with its reading. It is for the session's own goroutine.
@@ -228,6 +256,6 @@ func (s *session) logEnd(c *cause) {
 func (s *session) logBegin() { s.logDone().Msg("begin") }
 
 func (s *session) logWho(e *zerolog.Event) *zerolog.Event {
-	return e.Uint32("id", s.id).Str("transport", s.conn.LocalAddr().Network()).
+	return e.Uint32("id", s.id).Str("transport", s.conn.Transport()).
 		Str("peer", s.conn.RemoteAddr().String())
 }

@@ -110,6 +110,28 @@ func (t *tickets) issue(s *session) (x *seat, code string) {
 	return x, code
 }
 
+// occupy gives s the seat that belongs to a secret of its own, which stays the same
+// for all its connections. before is the seat as it was left, nil if there was none;
+// if somebody sits there still, that is the session returned, and before is known only
+// when it has left.
+func (t *tickets) occupy(secret string, s *session) (x, before *seat, other *session) {
+	hash := codeHash(secret)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	before = t.byHash[hash]
+	x = &seat{Ticket: Ticket{Hash: hash}, session: s, left: make(chan struct{})}
+	t.byHash[hash] = x
+	if before == nil {
+		return x, nil, nil
+	}
+	x.known, x.spoken = before.known, before.spoken
+	if before.entry != nil {
+		t.listOf(before).Remove(before.entry)
+		before.entry = nil
+	}
+	return x, before, before.session
+}
+
 // update notes what is to be known of a seat on which somebody sits, should the
 // server end without warning.
 func (t *tickets) update(x *seat, change func(*Ticket), spoken bool) {
