@@ -25,9 +25,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/chatd/chatd/bench/rig"
@@ -44,40 +42,21 @@ type bench struct {
 	log io.Writer
 }
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := command(ctx, os.Args[1:])
-	stop()
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "crowd:", err)
-		os.Exit(1)
-	}
-}
+func main() { rig.Main("crowd", command) }
 
-func command(ctx context.Context, args []string) (err error) {
+func command(ctx context.Context, args []string) error {
 	b, err := parse(args, os.Stderr)
 	if err != nil {
 		return err
 	}
-	if b.dir, err = os.MkdirTemp("", "crowd"); err != nil {
-		return err
-	}
-	defer os.RemoveAll(b.dir)
-	seen, err := b.measure(ctx)
-	switch {
-	case ctx.Err() != nil:
-		return errors.New("interrupted")
-	case err != nil:
-		return err
-	}
-	for _, bar := range seen.bars(&b) {
-		if err := bar.Write(os.Stdout); err != nil {
-			return err
+	return rig.Measure(ctx, "crowd", func(dir string) ([]rig.Bar, error) {
+		b.dir = dir
+		seen, err := b.measure(ctx)
+		if err != nil {
+			return nil, err
 		}
-	}
-	return nil
+		return seen.bars(&b), nil
+	})
 }
 
 // parse reads the command line.

@@ -27,9 +27,10 @@ func (rs Runs) Of(server, load string) Runs {
 type Figure func(Report) float64
 
 // The figures that are compared.
-func CPU(r Report) float64          { return r.CPUPerDelivery } // ns a delivery
-func Instructions(r Report) float64 { return r.Instructions }   // a delivery
-func PerRead(r Report) float64      { return r.PerRead }        // messages
+func CPU(r Report) float64          { return r.CPUPerDelivery }          // ns a delivery
+func Instructions(r Report) float64 { return r.Instructions }            // a delivery
+func PerRead(r Report) float64      { return r.PerRead }                 // messages
+func Bytes(r Report) float64        { return r.BytesPerS / r.PerSecond } // a delivery
 func PerClient(r Report) float64    { return r.PerClient / 1024 }
 func P50(r Report) float64          { return r.P50 / 1e3 } // ms
 func P99(r Report) float64          { return r.P99 / 1e3 } // ms
@@ -38,7 +39,7 @@ func P99(r Report) float64          { return r.P99 / 1e3 } // ms
 func (rs Runs) All(of Figure) Spread {
 	var s Spread
 	for _, r := range rs {
-		if v := of(r); v != 0 {
+		if v := of(r); v != 0 && v == v {
 			s = append(s, v)
 		}
 	}

@@ -23,6 +23,8 @@ type Report struct {
 	Messages   int64   `json:"messages"`
 	Deliveries int64   `json:"deliveries"`
 	PerRead    float64 `json:"deliveries_per_read"`
+	PerSecond  float64 `json:"deliveries_per_second"`
+	BytesPerS  float64 `json:"bytes_per_second"`
 	Lost       int64   `json:"lost"`
 	Repeated   int64   `json:"repeated"`
 	Reordered  int64   `json:"reordered"`

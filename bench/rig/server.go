@@ -103,16 +103,37 @@ PAM = no
 	}, goServer("textbook", "bench/textbook: a channel and a goroutine for each client")}
 }
 
-// Keeping is chatd with its history on disk, in a folder of each run's own.
-func Keeping() Server {
+// chatdAs is chatd under another name, to which more can be added.
+func chatdAs(name, label string) Server {
 	for _, s := range Servers() {
 		if s.Name == "chatd" {
-			s.Name, s.Label = "chatd-disk", "chatd, history on disk"
-			s.env = append(s.env, "CHATD_DATA=DIR/history-PORT")
+			s.Name, s.Label = name, label
 			return s
 		}
 	}
 	panic("chatd is one of them")
+}
+
+// Keeping is chatd with its history on disk, in a folder of each run's own.
+func Keeping() Server {
+	s := chatdAs("chatd-disk", "chatd, history on disk")
+	s.env = append(s.env, "CHATD_DATA=DIR/history-PORT")
+	return s
+}
+
+// Objects is chatd with clients that speak JSON, a line each.
+func Objects() Server {
+	s := chatdAs("chatd-json", "chatd, JSON lines")
+	s.Proto = "json"
+	return s
+}
+
+// WebSockets is chatd with clients that speak JSON in WebSocket frames.
+func WebSockets() Server {
+	s := chatdAs("chatd-ws", "chatd, WebSocket")
+	s.Proto = "ws"
+	s.env = append(s.env, "CHATD_LISTEN=http://127.0.0.1:PORT")
+	return s
 }
 
 // Echo is no chat: it sends each line back to where it came from.

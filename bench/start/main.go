@@ -23,10 +23,8 @@ import (
 	"math"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"github.com/chatd/chatd/bench/rig"
 )
@@ -57,40 +55,17 @@ type bench struct {
 	log io.Writer
 }
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := command(ctx, os.Args[1:])
-	stop()
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "start:", err)
-		os.Exit(1)
-	}
-}
+func main() { rig.Main("start", command) }
 
-func command(ctx context.Context, args []string) (err error) {
+func command(ctx context.Context, args []string) error {
 	b, err := parse(args, os.Stderr)
 	if err != nil {
 		return err
 	}
-	if b.dir, err = os.MkdirTemp("", "start"); err != nil {
-		return err
-	}
-	defer os.RemoveAll(b.dir)
-	bars, err := b.measure(ctx)
-	switch {
-	case ctx.Err() != nil:
-		return errors.New("interrupted")
-	case err != nil:
-		return err
-	}
-	for _, bar := range bars {
-		if err := bar.Write(os.Stdout); err != nil {
-			return err
-		}
-	}
-	return nil
+	return rig.Measure(ctx, "start", func(dir string) ([]rig.Bar, error) {
+		b.dir = dir
+		return b.measure(ctx)
+	})
 }
 
 // parse reads the command line.

@@ -80,7 +80,7 @@ func readBars(out []byte) (bars []rig.Bar, err error) {
 
 // allBars are those that were measured, computed here or judged by programs.
 func allBars(f *results) (bars []rig.Bar) {
-	for _, b := range slices.Concat(fanoutBars(f), memoryBars(f), stalledBars(f), pairsBars(f), historyBars(f), f.bars["slices"]) {
+	for _, b := range slices.Concat(fanoutBars(f), memoryBars(f), stalledBars(f), pairsBars(f), historyBars(f), f.bars["slices"], programsBars(f)) {
 		if b.Figure == b.Figure {
 			bars = append(bars, b)
 		}

@@ -12,11 +12,13 @@ import (
 // A piece that nothing was measured for is empty.
 func blocks(f *results) map[string]string {
 	return map[string]string{
-		"machine": machineBlock(f),
-		"fanout":  fanoutBlock(f),
-		"latency": latencyBlock(f),
-		"memory":  memoryBlock(f),
-		"bars":    barsBlock(f),
+		"machine":  machineBlock(f),
+		"fanout":   fanoutBlock(f),
+		"latency":  latencyBlock(f),
+		"memory":   memoryBlock(f),
+		"programs": programsBlock(f),
+		"tls":      secureBlock(f),
+		"bars":     barsBlock(f),
 	}
 }
 

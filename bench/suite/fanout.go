@@ -92,7 +92,11 @@ func fanoutBlock(f *results) string {
 		}
 		reads.add(read)
 	}
-	return cost.String() + "\n" + reads.String() + "\n" + faults(runs)
+	var names []string
+	for _, s := range rig.Servers() {
+		names = append(names, s.Name)
+	}
+	return cost.String() + "\n" + reads.String() + "\n" + faults(runs, names...)
 }
 
 // spread is the median of ratios, with the smallest and the largest if there are
@@ -108,13 +112,13 @@ func spread(ratios rig.Spread, bold bool) string {
 	return s
 }
 
-// faults says what went wrong in all runs, those that failed among them.
-func faults(runs rig.Runs) string {
+// faults says what went wrong in all runs of servers, those that failed among them.
+func faults(runs rig.Runs, servers ...string) string {
 	var wrong []string
-	for _, s := range rig.Servers() {
-		of := runs.Where(func(r rig.Report) bool { return r.Server == s.Name })
+	for _, name := range servers {
+		of := runs.Where(func(r rig.Report) bool { return r.Server == name })
 		if n := of.Faults(); n > 0 {
-			wrong = append(wrong, fmt.Sprintf("%s %s", s.Label, thousands(int(n))))
+			wrong = append(wrong, fmt.Sprintf("%s %s", labelOf(name), thousands(int(n))))
 		}
 	}
 	all := fmt.Sprintf("In %d runs ", len(runs))
@@ -127,6 +131,16 @@ func faults(runs rig.Runs) string {
 		all += fmt.Sprintf("; %d could not be completed", n)
 	}
 	return all + ".\n"
+}
+
+// labelOf is how a server is written for people.
+func labelOf(name string) string {
+	for _, s := range rig.Servers() {
+		if s.Name == name {
+			return s.Label
+		}
+	}
+	return name
 }
 
 // fanoutBars are chatd beside the floor, and beside the best of its peers.

@@ -2,7 +2,7 @@
 // beside its peers and the floor (bench/floor.c), each on one processor and the
 // load on another. `make bench` runs it.
 //
-//	go run ./bench/suite                      everything, in about 50 minutes
+//	go run ./bench/suite                      everything, in about an hour
 //	go run ./bench/suite -only fanout,memory  these parts; what the others found stays
 //	go run ./bench/suite -quick               everything, short: shows that it works
 //	go run ./bench/suite -from FILE           writes the document from what was recorded

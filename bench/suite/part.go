@@ -29,6 +29,7 @@ func parts() []part {
 		{"pairs", "private messages beside a Go echo server", measurePairs},
 		{"history", "what keeping history on disk takes and allows", measureHistory},
 		{"slices", "a lone message beside a busy room", measureSlices},
+		{"programs", "JSON, WebSockets and TLS beside text in plain", measurePrograms},
 	}
 	for _, p := range programs() {
 		all = append(all, part{p.name, p.what, func(ctx context.Context, b *bench) error { return b.judge(ctx, p.name) }})

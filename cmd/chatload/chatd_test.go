@@ -2,11 +2,15 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"fmt"
 	"net"
 	"strings"
 	"testing"
 
+	"github.com/chatd/chatd/internal/cert/certtest"
 	"github.com/chatd/chatd/internal/name"
+	"github.com/chatd/chatd/internal/web"
 	"github.com/chatd/chatd/pkg/relay"
 )
 
@@ -27,6 +31,91 @@ func chatd(t *testing.T, cfg relay.Config) string {
 		<-served
 	})
 	return l.Addr().String()
+}
+
+// served has something serve a new listener, and returns its address.
+func served(t *testing.T, serve func(context.Context, net.Listener) error, wrap func(net.Listener) net.Listener) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- serve(ctx, wrap(l)) }()
+	t.Cleanup(func() {
+		stop()
+		<-ended
+	})
+	return l.Addr().String()
+}
+
+// TestChatdPrograms holds that what is said in each protocol of programs, and over
+// TLS, is judged as lines are.
+func TestChatdPrograms(t *testing.T) {
+	config, _ := certtest.Configs(t, "chat.example.org")
+	encrypted := func(l net.Listener) net.Listener { return tls.NewListener(l, config) }
+	plain := func(l net.Listener) net.Listener { return l }
+	for _, proto := range []string{"json", "ws", "wss", "tls"} {
+		t.Run(proto, func(t *testing.T) {
+			t.Parallel()
+			s := relay.New(unlimited)
+			serve, wrap := s.Serve, plain
+			if strings.HasPrefix(proto, "ws") {
+				serve = web.New(web.Config{Relay: s}).Serve
+			}
+			if proto == "wss" || proto == "tls" {
+				wrap = encrypted
+			}
+			addr := served(t, serve, wrap)
+			for args, want := range map[string]int64{
+				"-conns 100 -messages 1000 -size 19":           100 * 1000,
+				"-conns 50 -messages 200 -window 1":            50 * 200,
+				"-conns 10 -messages 100 -size 3000 -rate 200": 10 * 100,
+				"-conns 10 -messages 50 -size 4000 -spin":      10 * 50,
+				"-conns 20 -messages 200 -stalled 2 -slow 3":   15 * 200,
+			} {
+				r := loaded(t, 0, append(strings.Fields(args), "-addr", addr, "-proto", proto, "-warmup", "20ms", "-pid", fmt.Sprint(self))...)
+				if r.Deliveries != want || !r.OwnHeard || r.BytesPerSec < r.PerSecond*float64(r.Size) {
+					t.Errorf("%s: %d deliveries, want %d: %+v", args, r.Deliveries, want, r)
+				}
+			}
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestHandshakes holds that who does not get the protocol it wants is told so.
+func TestHandshakes(t *testing.T) {
+	addr := chatd(t, unlimited)
+	for proto, want := range map[string]string{"ws": "is -proto right?", "tls": "handshake: "} {
+		r := loaded(t, 1, "-addr", addr, "-conns", "5", "-proto", proto, "-patience", "1s")
+		if !strings.Contains(r.Error, "connection 1 of 5: ") || !strings.Contains(r.Error, want) {
+			t.Errorf("%s: %s", proto, r.Error)
+		}
+	}
+}
+
+// What a slow program misses is what it is told that it misses.
+func TestChatdTellsSlowPrograms(t *testing.T) {
+	for _, proto := range []string{"json", "ws"} {
+		s := relay.New(unlimited)
+		serve := s.Serve
+		if proto == "ws" {
+			serve = web.New(web.Config{Relay: s}).Serve
+		}
+		addr := served(t, serve, func(l net.Listener) net.Listener { return l })
+		r := loaded(t, 0, "-addr", addr, "-proto", proto, "-conns", "10", "-slow", "3", "-slow-speed", "1000",
+			"-size", "4000", "-window", "4", "-messages", "5000", "-warmup", "0")
+		if r.SlowMissed == 0 || r.ToldSkipped != r.SlowMissed || r.SlowUntold != 0 {
+			t.Errorf("%s: %+v", proto, r)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // unlimited is chatd as for a measurement.

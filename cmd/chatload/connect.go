@@ -33,7 +33,7 @@ func (l *load) connect(ctx context.Context) error {
 	for i := range l.sender {
 		c := i/l.cfg.senders*l.cfg.group + i%l.cfg.senders
 		text, mark := l.message(c, uint16(i))
-		l.sender[i] = sender{conn: c, text: text, mark: mark}
+		l.sender[i] = sender{conn: c, text: text, mark: mark, mask: l.cfg.proto.wire.mask()}
 	}
 	for i := range l.conns {
 		fd, err := l.cfg.target.dial(i)
@@ -45,10 +45,13 @@ func (l *load) connect(ctx context.Context) error {
 		}
 		l.conns[i].fd = fd
 		l.open++
+		if err := l.conns[i].open(&l.cfg); err != nil {
+			return fmt.Errorf("connection %d of %d: %w", i+1, l.cfg.conns, err)
+		}
 		if err := l.poll.add(fd, int32(i), unix.EPOLLIN); err != nil {
 			return fmt.Errorf("epoll: %w", err)
 		}
-		l.reply(i, l.cfg.proto.hello(l.seat(i)))
+		l.reply(i, l.cfg.proto.wire.pack(l.cfg.proto.hello(l.seat(i))))
 		if i%readBetween == readBetween-1 {
 			if err := l.step(0); err != nil {
 				return err
@@ -70,8 +73,9 @@ func (l *load) seat(i int) seat {
 func (l *load) message(i int, from uint16) (text []byte, mark int) {
 	text = []byte(l.cfg.proto.before(l.seat(i), l.cfg.size))
 	mark = len(text)
-	text = l.run.appendText(text, l.cfg.size, from, 0)
-	return append(text, l.cfg.proto.after...), mark
+	text = append(l.run.appendText(text, l.cfg.size, from, 0), l.cfg.proto.after...)
+	whole := l.cfg.proto.wire.pack(string(text))
+	return []byte(whole), mark + len(whole) - len(text)
 }
 
 // join returns when all connections have heard the first one of their group say
@@ -153,8 +157,8 @@ func (l *load) gather(ctx context.Context, missing func(group int) int) error {
 func (l *load) probe(g int) {
 	i := g * l.cfg.group
 	text, mark := l.message(i, probe)
-	renumber(text[mark:], uint32(g))
-	_, _ = send(l.conns[i].fd, text) // if it cannot, nothing comes, or it is closed
+	renumber(text[mark:], uint32(g), l.cfg.proto.wire.mask())
+	_, _ = l.conns[i].send(text) // if it cannot, nothing comes, or it is closed
 }
 
 // introduced is told of each probe that has come to the connection being read.

@@ -23,7 +23,8 @@ const (
 type target struct {
 	family  int
 	addr    unix.Sockaddr
-	sources int // how many addresses of 127.0.0.0/8 to come from; 0: the system's choice
+	name    string // what a WebSocket's handshake calls it
+	sources int    // how many addresses of 127.0.0.0/8 to come from; 0: the system's choice
 }
 
 var errSources = errors.New("-sources: only a server on 127.0.0.0/8 can be reached from several addresses")
@@ -35,7 +36,7 @@ func parseTarget(s string, sources int) (target, error) {
 			return target{}, errSources
 		}
 		path = strings.TrimPrefix(path, "//")
-		return target{family: unix.AF_UNIX, addr: &unix.SockaddrUnix{Name: path}}, nil
+		return target{family: unix.AF_UNIX, addr: &unix.SockaddrUnix{Name: path}, name: "localhost"}, nil
 	}
 	tcp, err := net.ResolveTCPAddr("tcp", s)
 	if err != nil {
@@ -48,7 +49,7 @@ func parseTarget(s string, sources int) (target, error) {
 	if sources > 0 && !(ip.Is4() && ip.IsLoopback()) {
 		return target{}, errSources
 	}
-	t := target{sources: sources}
+	t := target{name: s, sources: sources}
 	if ip.Is4() {
 		t.family, t.addr = unix.AF_INET, &unix.SockaddrInet4{Port: tcp.Port, Addr: ip.As4()}
 	} else {
@@ -127,8 +128,20 @@ func (t target) connect(fd int, deadline time.Time) error {
 		}
 		break
 	}
-	poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
-	for {
+	if err := await(fd, unix.POLLOUT, time.Until(deadline)); err != nil {
+		return err
+	}
+	code, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
+	if err == nil && code != 0 {
+		err = unix.Errno(code)
+	}
+	return err
+}
+
+// await returns when a descriptor is ready, or with ETIMEDOUT after so long.
+func await(fd int, events int16, most time.Duration) error {
+	poll := []unix.PollFd{{Fd: int32(fd), Events: events}}
+	for deadline := time.Now().Add(most); ; {
 		n, err := unix.Poll(poll, int(max(time.Until(deadline).Milliseconds(), 0)))
 		switch {
 		case err == unix.EINTR:
@@ -138,11 +151,6 @@ func (t target) connect(fd int, deadline time.Time) error {
 		case n == 0:
 			return unix.ETIMEDOUT
 		}
-		break
+		return nil
 	}
-	code, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
-	if err == nil && code != 0 {
-		err = unix.Errno(code)
-	}
-	return err
 }

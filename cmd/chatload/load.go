@@ -24,8 +24,9 @@ type conn struct {
 	kind   kind
 	joined bool
 	group  int32
-	place  int32 // in the group
-	told   int64 // messages that the server said it skipped
+	place  int32   // in the group
+	told   int64   // messages that the server said it skipped
+	tls    *secure // what is sent and read, if not in plain
 	stream stream
 }
 
@@ -97,7 +98,7 @@ func newLoad(cfg config) *load {
 		cfg: cfg, began: time.Now(), run: newRun(uint16(time.Now().UnixNano() >> 10)),
 		buf: make([]byte, carryMost+bufferSize), refusals: refusals(),
 	}
-	l.scanner = scanner{run: l.run, size: cfg.size, message: l.heard, line: l.line}
+	l.scanner = scanner{run: l.run, size: cfg.size, wire: cfg.proto.wire, message: l.heard, line: l.line, ping: l.pinged}
 	n := cfg.groups()
 	room := max(4*cfg.window, 1024/n)
 	if cfg.rate > 0 {

@@ -62,8 +62,17 @@ func (r run) appendText(b []byte, size int, sender uint16, seq uint32) []byte {
 	return b
 }
 
-// renumber changes the number of the message that p begins with.
-func renumber(p []byte, seq uint32) { putHex(p[9:17], uint64(seq)) }
+// renumber changes the number of the message that p begins with, each byte of which
+// was XORed with mask.
+func renumber(p []byte, seq uint32, mask byte) {
+	digits := p[9:17]
+	putHex(digits, uint64(seq))
+	if mask != 0 {
+		for i := range digits {
+			digits[i] ^= mask
+		}
+	}
+}
 
 // parse reads the mark that p, at least markLen bytes, may begin with.
 func (r run) parse(p []byte) (sender uint16, seq uint32, ok bool) {

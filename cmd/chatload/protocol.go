@@ -9,9 +9,11 @@ import (
 // protocol is how one kind of server is spoken to. Receiving is the same for all:
 // the mark is looked for.
 type protocol struct {
-	name  string
-	what  string // which servers speak it
-	group int    // connections a group must have; 0: any number
+	name   string
+	what   string  // which servers speak it
+	group  int     // connections a group must have; 0: any number
+	secure bool    // over TLS
+	wire   framing // what stands around each message that comes; frames also around what is sent
 	// hello is what a connection says first.
 	hello func(s seat) string
 	// before and after stand around a message of size bytes.
@@ -39,7 +41,7 @@ func noPrefix(seat, int) string { return "" }
 
 func noAnswer(seat, []byte) string { return "" }
 
-// protocols holds what -proto can be. (chatd's JSON has its place here too.)
+// protocols holds what -proto can be.
 func protocols() []protocol {
 	return []protocol{{
 		name:   "line",
@@ -98,8 +100,46 @@ func protocols() []protocol {
 			}
 			return ""
 		},
+	}, {
+		name:   "tls",
+		what:   "as line, over TLS; the certificate is not looked at: chatd's tls://, bench/tls.c",
+		secure: true,
+		hello:  noHello,
+		before: noPrefix,
+		after:  "\n",
+		answer: noAnswer,
+	}, {
+		name:   "json",
+		what:   "chatd, JSON lines: /json, then an object a line",
+		wire:   objects,
+		hello:  func(seat) string { return "/json\n" + helloObject + "\n" },
+		before: func(seat, int) string { return sayObject },
+		after:  "\"}\n",
+		answer: noAnswer,
+	}, {
+		name:   "ws",
+		what:   "chatd's http://: a WebSocket on /ws, an object a frame",
+		wire:   frames,
+		hello:  func(seat) string { return helloObject },
+		before: func(seat, int) string { return sayObject },
+		after:  "\"}",
+		answer: noAnswer,
+	}, {
+		name:   "wss",
+		what:   "as ws, over TLS: chatd's https://",
+		secure: true,
+		wire:   frames,
+		hello:  func(seat) string { return helloObject },
+		before: func(seat, int) string { return sayObject },
+		after:  "\"}",
+		answer: noAnswer,
 	}}
 }
+
+const (
+	helloObject = `{"type":"hello","history":0}`
+	sayObject   = `{"type":"say","text":"` // and the text, and the end
+)
 
 func (s seat) channel() string { return fmt.Sprintf("#load%d", s.group) }
 

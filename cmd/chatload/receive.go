@@ -6,27 +6,30 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// read takes at most so many bytes of what is there.
+// read takes at most so many bytes of what is there. Of TLS it takes all if it may:
+// what was decrypted is not announced again.
 func (l *load) read(i int, most int) {
 	c := &l.conns[i]
-	if c.fd < 0 {
-		return
+	for c.fd >= 0 {
+		n, err := c.recv(l.buf[carryMost:min(carryMost+most, len(l.buf))])
+		switch {
+		case err == unix.EAGAIN:
+			return
+		case err != nil || n == 0:
+			l.drop(i)
+			return
+		}
+		l.clock()
+		if l.measuring {
+			l.reads++
+			l.bytes += int64(c.arrived(n))
+		}
+		l.reading = i
+		l.scanner.scan(&c.stream, c.stream.join(l.buf, n))
+		if c.tls == nil || most < len(l.buf) {
+			return
+		}
 	}
-	n, err := recv(c.fd, l.buf[carryMost:min(carryMost+most, len(l.buf))])
-	switch {
-	case err == unix.EAGAIN:
-		return
-	case err != nil || n == 0:
-		l.drop(i)
-		return
-	}
-	l.clock()
-	if l.measuring {
-		l.reads++
-		l.bytes += int64(n)
-	}
-	l.reading = i
-	l.scanner.scan(&c.stream, c.stream.join(l.buf, n))
 }
 
 // heard is told of each message that has come to the connection being read.
@@ -58,9 +61,7 @@ func (l *load) heard(from uint16, seq uint32) {
 
 // line is told of lines that are no messages.
 func (l *load) line(p []byte) {
-	if answer := l.cfg.proto.answer(l.seat(l.reading), p); answer != "" {
-		l.reply(l.reading, answer)
-	}
+	l.reply(l.reading, l.cfg.proto.answer(l.seat(l.reading), p))
 	l.conns[l.reading].told += told(p)
 	for _, r := range l.refusals {
 		if bytes.Contains(p, []byte(r.says)) {
@@ -76,8 +77,11 @@ func (l *load) reply(i int, text string) {
 	if text == "" || l.sends(c) && l.sender[l.senderAt(i)].sent > 0 {
 		return
 	}
-	_, _ = send(c.fd, []byte(text))
+	_, _ = c.send([]byte(text))
 }
+
+// pinged is told of a WebSocket's question whether somebody is there.
+func (l *load) pinged(p []byte) { l.reply(l.reading, maskedFrame(opPong, string(p))) }
 
 // drop notes that the server has ended a connection.
 func (l *load) drop(i int) {

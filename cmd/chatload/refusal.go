@@ -22,18 +22,31 @@ func refusals() []refusal {
 	}
 }
 
-// told reads chatd's notice of a gap, "* 312 messages skipped (#4101–#4412) …",
-// and returns how many messages it tells of: 0 if the line is none.
+// told reads chatd's notice of a gap, "* 312 messages skipped (#4101–#4412) …" or
+// {"type":"gap",…,"missing":312,…}, and returns how many messages it tells of: 0 if
+// the line is none.
 func told(line []byte) int64 {
-	rest, notice := bytes.CutPrefix(line, []byte("* "))
-	number, rest, _ := bytes.Cut(rest, []byte(" message"))
-	rest = bytes.TrimPrefix(rest, []byte("s"))
-	if !notice || !bytes.HasPrefix(rest, []byte(" skipped (#")) {
-		return 0
+	number := gapMissing(line)
+	if rest, notice := bytes.CutPrefix(line, []byte("* ")); notice {
+		before, rest, _ := bytes.Cut(rest, []byte(" message"))
+		if bytes.HasPrefix(bytes.TrimPrefix(rest, []byte("s")), []byte(" skipped (#")) {
+			number = before
+		}
 	}
 	n, err := strconv.ParseInt(string(number), 10, 64)
 	if err != nil {
 		return 0
 	}
 	return max(n, 0)
+}
+
+// gapMissing is the number in an object that tells of a gap; empty if it is another
+// one.
+func gapMissing(object []byte) (digits []byte) {
+	rest, gap := bytes.CutPrefix(object, []byte(`{"type":"gap",`))
+	_, rest, ok := bytes.Cut(rest, []byte(`,"missing":`))
+	if !gap || !ok {
+		return nil
+	}
+	return rest[:len(rest)-len(bytes.TrimLeft(rest, "0123456789"))]
 }

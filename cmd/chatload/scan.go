@@ -2,18 +2,28 @@ package main
 
 import "bytes"
 
-// carryMost is how much of an unfinished line a stream keeps until its rest comes.
-// A mark is shorter, and so are a NATS header, an IRC prefix, a PING and chatd's
-// notice of a gap.
-const carryMost = 128
+// framing is what stands around each message that comes.
+type framing uint8
+
+const (
+	lines   framing = iota // the message ends its line
+	objects                // JSON, one a line: the message ends a string in it
+	frames                 // JSON, one a WebSocket frame
+)
+
+// carryMost is how much of an unfinished line or frame a stream keeps until its rest
+// comes. A mark is shorter, and so are a NATS header, an IRC prefix, a PING, chatd's
+// notice of a gap, and what chatd's objects have before the text and the mark in it.
+const carryMost = 256
 
 // stream is what one connection's input needs to be remembered between reads: the
 // beginning of a line, or which message is under way and how much of it is missing.
 type stream struct {
-	kept   uint8
+	kept   uint16
 	sender uint16
 	seq    uint32
-	skip   int32 // bytes of the message still to come
+	skip   int32 // bytes of the message still to come, or
+	other  bool  // of a frame that is none
 	carry  [carryMost]byte
 }
 
@@ -23,9 +33,11 @@ type stream struct {
 type scanner struct {
 	run  run
 	size int // of a message, with one byte for its end
+	wire framing
 
 	message func(sender uint16, seq uint32) // a message has come, to its end
-	line    func(p []byte)                  // some other line, or a piece of one
+	line    func(p []byte)                  // some other line or object, or a piece of one
+	ping    func(p []byte)                  // a frame that asks for an answer
 
 	torn int64 // messages whose end was not where it had to be
 }
@@ -39,7 +51,7 @@ func (s *scanner) scan(st *stream, p []byte) {
 		}
 		end := st.skip
 		st.skip = 0
-		if s.ends(p[end-1]) {
+		if !st.other && s.ends(p[end-1]) {
 			s.message(st.sender, st.seq)
 		}
 		p = p[end:]
@@ -56,12 +68,10 @@ func (s *scanner) scan(st *stream, p []byte) {
 			at++
 			continue
 		}
-		if gap := p[from:at]; len(gap) > 2 && holdsLine(gap) {
-			s.lines(gap)
-		}
+		s.between(p[from:at])
 		end := at + s.size
 		if end > len(p) {
-			st.sender, st.seq, st.skip = sender, seq, int32(end-len(p))
+			st.sender, st.seq, st.skip, st.other = sender, seq, int32(end-len(p)), false
 			return
 		}
 		if !s.ends(p[end-1]) {
@@ -72,11 +82,27 @@ func (s *scanner) scan(st *stream, p []byte) {
 		s.message(sender, seq)
 		at, from = end, end
 	}
+	if s.wire == frames {
+		s.lastFrames(st, p[from:])
+		return
+	}
 	rest := s.lines(p[from:])
 	if over := len(rest) - carryMost; over > 0 {
 		rest = rest[over:]
 	}
-	st.kept = uint8(copy(st.carry[:], rest))
+	st.kept = uint16(copy(st.carry[:], rest))
+}
+
+// between passes on what came between two messages, if there was anything.
+func (s *scanner) between(gap []byte) {
+	switch {
+	case s.wire == frames:
+		s.framesBefore(gap)
+	case len(gap) <= 2:
+	case s.wire == objects && bytes.IndexByte(gap[2:], '\n') >= 0, // the first two end the object before
+		s.wire == lines && holdsLine(gap):
+		s.lines(gap)
+	}
 }
 
 // holdsLine tells whether there may be a line in what stands before a message that

@@ -8,13 +8,16 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/chatd/chatd/internal/wire"
 )
 
 const testSize = 40
 
 // scanned is what a scanner makes of input that comes in pieces of n bytes.
-func scanned(input string, n int) (seen []string, torn int64) {
-	s := scanner{run: newRun(0x7f3a), size: testSize}
+func scanned(how framing, input string, n int) (seen []string, torn int64) {
+	s := scanner{run: newRun(0x7f3a), size: testSize, wire: how}
+	s.ping = func(p []byte) { seen = append(seen, "ping "+string(p)) }
 	s.message = func(sender uint16, seq uint32) { seen = append(seen, fmt.Sprintf("%d/%d", sender, seq)) }
 	s.line = func(p []byte) { seen = append(seen, string(p)) }
 	var st stream
@@ -37,7 +40,7 @@ func TestMark(t *testing.T) {
 		seq    uint32
 	}{{0, 0}, {1, 2}, {probe, 0xffffffff}, {0x1234, 0x89abcdef}} {
 		text := newRun(0xbeef).appendText(nil, 64, want.sender, 7)
-		renumber(text, want.seq)
+		renumber(text, want.seq, 0)
 		if len(text) != 63 {
 			t.Errorf("a message of 64 bytes has %d before its line end", len(text))
 		}
@@ -77,13 +80,16 @@ func TestTold(t *testing.T) {
 		"* 312 messages skipped (#4101–#4412); /show 4101-4412 shows them": 312,
 		"* 1 message skipped (#4101); /show 4101 shows it":                 1,
 		"* 2 messages skipped (#1–#2)":                                     2,
-		"* bob joined":                                                     0,
-		"* 14 joined, 9 left":                                              0,
-		"* 312 messages were skipped (#1–#312)":                            0,
-		"12:34 bob: * 312 messages skipped (#1–#312)":                      0,
-		"* -5 messages skipped (#1)":                                       0,
-		"*  messages skipped (#1)":                                         0,
-		"":                                                                 0,
+		`{"type":"gap","room":"lobby","missing":312,"first":1,"last":400}`: 312,
+		`{"type":"gap","room":"lobby","first":1,"last":400}`:               0,
+		`{"type":"message","text":",\"missing\":312"}`:                     0,
+		"* bob joined":                                0,
+		"* 14 joined, 9 left":                         0,
+		"* 312 messages were skipped (#1–#312)":       0,
+		"12:34 bob: * 312 messages skipped (#1–#312)": 0,
+		"* -5 messages skipped (#1)":                  0,
+		"*  messages skipped (#1)":                    0,
+		"":                                            0,
 	} {
 		if got := told([]byte(line)); got != want {
 			t.Errorf("%q tells of %d messages, want %d", line, got, want)
@@ -135,7 +141,7 @@ func TestScan(t *testing.T) {
 		},
 		"torn": {m(1, 2)[:30] + "\n" + m(1, 3) + "\n" + m(1, 4) + "\n", []string{"1/3", "1/4"}, 1},
 	} {
-		whole, torn := scanned(c.input, len(c.input))
+		whole, torn := scanned(lines, c.input, len(c.input))
 		if name == "torn" {
 			whole = marks(whole)
 		}
@@ -148,7 +154,7 @@ func TestScan(t *testing.T) {
 		// However the input is cut, the messages are the same. What is cut out of a
 		// torn one may be shown in other pieces.
 		for n := 1; n < len(c.input); n++ {
-			got, torn := scanned(c.input, n)
+			got, torn := scanned(lines, c.input, n)
 			if name == "torn" && n < 2*testSize {
 				continue // the end shows only after the next mark is past
 			}
@@ -183,24 +189,133 @@ func without(seen []string, line string) (left []string) {
 	return left
 }
 
+// object is what a program is sent when somebody says something, but for the end of
+// its line.
+func object(m string) string {
+	return `{"type":"message","room":"lobby","epoch":1795203456789,"seq":1234567,"time":"2026-11-20T09:42:00.123Z","from":"guest7","text":"` + m + `"}`
+}
+
+// framed are frames as a server sends them.
+func framed(op byte, texts ...string) string {
+	var b []byte
+	for _, text := range texts {
+		b = wire.AppendFrame(b, op, []byte(text))
+	}
+	return string(b)
+}
+
+func TestScanPrograms(t *testing.T) {
+	m := message
+	long := `{"type":"joined","people":[` + strings.Repeat(`{"name":"abc"},`, 300) + `{"name":"x"}]}`
+	gap := `{"type":"gap","room":"lobby","missing":12,"first":4,"last":15,"kept":true}`
+	for name, c := range map[string]struct {
+		wire  framing
+		input string
+		want  []string // however it is cut
+		torn  int64
+	}{
+		"objects": {
+			objects, object(m(1, 2)) + "\n" + object(m(3, 4)) + "\n" + gap + "\n" + object(m(1, 3)) + "\n" + gap + "\n",
+			[]string{"1/2", "3/4", gap, "1/3", gap},
+			0,
+		},
+		"torn object": {
+			objects, object(m(1, 2)[:29]) + "\n" + object(m(1, 3)) + "\n" + object(m(1, 4)) + "\n",
+			[]string{"1/3", "1/4"},
+			1,
+		},
+		"frames": {
+			frames, framed(opText, gap, object(m(1, 2)), object(m(3, 10)), gap, gap, object(m(1, 3)), gap),
+			[]string{gap, "1/2", "3/10", gap, gap, "1/3", gap},
+			0,
+		},
+		"control frames": {
+			frames, framed(opPing, "are you there?") + framed(opText, object(m(1, 2))) + framed(opPing, "") +
+				framed(opText, object(m(1, 3))) + framed(opClose, "\x03\xe8goodbye"),
+			[]string{"ping are you there?", "1/2", "ping ", "1/3", "goodbye"},
+			0,
+		},
+		"a long frame": {
+			frames, framed(opText, long, object(m(1, 2)), long, object(m(1, 3)), long, object(m(1, 4))),
+			[]string{"1/2", "1/3", "1/4"},
+			0,
+		},
+		"a frame that is longer than its object": {
+			frames, framed(opText, object(m(1, 2))+"x", object(m(1, 3)), object(m(1, 4))),
+			[]string{"1/2", "1/3", "1/4"},
+			2, // the next one's beginning is not known
+		},
+	} {
+		for n := 1; n <= len(c.input); n++ {
+			got, torn := scanned(c.wire, c.input, n)
+			if name == "a long frame" || c.torn > 0 {
+				got = marks(got)
+			} else {
+				got = without(got, "}")
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" || torn != c.torn {
+				t.Fatalf("%s in pieces of %d: %d torn; wanted (-), seen (+):\n%s", name, n, torn, diff)
+			}
+		}
+	}
+}
+
+// TestMaskedFrame holds that the server's own reader understands what is sent, a
+// message that was renumbered too.
+func TestMaskedFrame(t *testing.T) {
+	for _, n := range []int{0, 1, 125, 126, 0xffff, 0x10000} {
+		text := strings.Repeat("x", n)
+		f := wire.Frames{Max: 1 << 20}
+		m, rest, ok, err := f.Next([]byte(maskedFrame(opText, text)))
+		if err != nil || !ok || len(rest) > 0 || m.Op != wire.FrameText || string(m.Data) != text {
+			t.Errorf("%d bytes became %d, %v, %v", n, len(m.Data), ok, err)
+		}
+	}
+	l := talker(config{conns: 1, group: 1, senders: 1, window: 1, proto: protocol{
+		wire: frames, before: func(seat, int) string { return sayObject }, after: `"}`,
+	}})
+	text, mark := l.message(0, 7)
+	renumber(text[mark:], 0x89abcdef, frames.mask())
+	f := wire.Frames{Max: 1 << 20}
+	m, _, _, _ := f.Next(text)
+	if want := sayObject + string(l.run.appendText(nil, 64, 7, 0x89abcdef)) + `"}`; string(m.Data) != want {
+		t.Errorf("%s\nwant\n%s", m.Data, want)
+	}
+}
+
 func FuzzScan(f *testing.F) {
 	f.Add("12:34 guest7: "+message(1, 2)+"\n* notice\n"+message(2, 3)+"\n", 7)
 	f.Fuzz(func(t *testing.T, input string, n int) {
 		if n < 1 || n > 1<<16 {
 			return
 		}
-		scanned(input, n)
+		for how := lines; how <= frames; how++ {
+			scanned(how, input, n)
+		}
 	})
 }
 
 func BenchmarkScan(b *testing.B) {
-	text := []byte(strings.Repeat("12:34 guest7: "+string(newRun(1).appendText(nil, 64, 3, 4))+"\n", 64))
-	messages := 0
-	s := scanner{run: newRun(1), size: 64, message: func(uint16, uint32) { messages++ }, line: func([]byte) {}}
-	var st stream
-	for b.Loop() {
-		s.scan(&st, text)
+	text := string(newRun(1).appendText(nil, 64, 3, 4))
+	for _, c := range []struct {
+		name string
+		wire framing
+		one  string
+	}{
+		{"lines", lines, "12:34 guest7: " + text + "\n"},
+		{"objects", objects, object(text) + "\n"},
+		{"frames", frames, framed(opText, object(text))},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			input := []byte(strings.Repeat(c.one, 64))
+			messages := 0
+			s := scanner{run: newRun(1), size: 64, wire: c.wire, message: func(uint16, uint32) { messages++ }, line: func([]byte) {}}
+			var st stream
+			for b.Loop() {
+				s.scan(&st, input)
+			}
+			b.ReportAllocs()
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(messages), "ns/message")
+		})
 	}
-	b.ReportAllocs()
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(messages), "ns/message")
 }

@@ -29,6 +29,7 @@ func (l *load) catchUp(ctx context.Context) error {
 	for _, i := range l.slow {
 		if fd := l.conns[i].fd; fd >= 0 {
 			_ = l.poll.add(fd, int32(i), unix.EPOLLIN)
+			l.read(i, len(l.buf)) // TLS may hold some of it already
 		}
 	}
 	l.moved = l.clock()

@@ -17,6 +17,7 @@ type sender struct {
 	conn  int
 	text  []byte // the message, with what stands around it
 	mark  int    // where in text the mark is
+	mask  byte   // with which the mark was XORed
 	seq   uint32 // of the message in text
 	sent  int    // bytes of text that have left
 	owed  int    // messages that have not, this one included
@@ -129,8 +130,12 @@ func (l *load) issue(g int, due int64) bool {
 func (l *load) flush(i int) {
 	s := &l.sender[i]
 	c := &l.conns[s.conn]
-	for s.owed > 0 && c.fd >= 0 {
-		n, err := send(c.fd, s.text[s.sent:])
+	for c.fd >= 0 && (s.owed > 0 || c.tls.owes()) {
+		var next []byte
+		if s.owed > 0 {
+			next = s.text[s.sent:]
+		}
+		n, err := c.send(next)
 		switch {
 		case err == unix.EAGAIN:
 			l.mind(s, true)
@@ -145,7 +150,7 @@ func (l *load) flush(i int) {
 		s.sent = 0
 		s.owed--
 		s.seq++
-		renumber(s.text[s.mark:], s.seq)
+		renumber(s.text[s.mark:], s.seq, s.mask)
 	}
 	l.mind(s, false)
 }
