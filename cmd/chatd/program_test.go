@@ -37,7 +37,7 @@ func TestServeJSON(t *testing.T) {
 	prog.says(`{"type":"say","text":"tick","id":"1"}`)
 	prog.sees(`^\{"type":"message",.*"text":"tick","id":"1"\}$`)
 	p.signal(15)
-	prog.sees(`^\{"type":"bye","text":"chatd is shutting down"\}$`)
+	prog.sees(`^\{"type":"bye","code":"stopping","text":"chatd is shutting down"\}$`)
 	if status := p.exit(); status != exitOK {
 		t.Errorf("chatd exits with %d", status)
 	}

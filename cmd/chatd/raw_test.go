@@ -140,10 +140,13 @@ func TestOtherProtocolsAreRefused(t *testing.T) {
 			t.Errorf("%.10q on port %s is answered with %q", greeting, port, answer)
 		}
 	}
-	const toldOff = "* this is chatd, a chat for nc and telnet"
+	const (
+		toldOff = "* this is chatd, a chat for nc and telnet"
+		page    = "HTTP/1.1 400 Bad Request\nContent-Type: text/plain; charset=utf-8\nConnection: close\n\n" // a browser shows what follows
+	)
 	for _, verb := range []string{"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"} {
 		request := verb + " /path HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 13\r\n\r\nhello from me"
-		refused(chat, request, toldOff)
+		refused(chat, request, page+toldOff)
 		refused(raw, request, "")
 	}
 	refused(chat, "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 hello from me", toldOff)

@@ -186,7 +186,7 @@ func TestBadConfigurationBindsNothing(t *testing.T) {
 	}
 	want := []string{
 		`chatd: CHATD_RATE="fast" is not a number; write one such as 10 or 0.5`,
-		`chatd: CHATD_LISTEN: tcp://127.0.0.1:0?serve=chess: unknown service chess; use chat, raw, echo or fortune`,
+		`chatd: CHATD_LISTEN: tcp://127.0.0.1:0?serve=chess: unknown service chess; use chat, raw, json, http, echo or fortune`,
 		`chatd: CHATD_MOTD_FILE: /nonexistent/motd does not exist`,
 		`chatd: CHATD_MAX_LNIE is not known to this version; did you mean CHATD_MAX_LINE?`,
 	}

@@ -216,7 +216,11 @@ func (m *member) lookAtScreen(x *terminal) error {
 		return fmt.Errorf("the screen has no status line:\n%s", strings.Join(rows, "\n"))
 	}
 	for _, row := range rows[:end] {
-		m.line(row)
+		m.line(withoutJoiners.Replace(row))
 	}
 	return nil
 }
+
+// withoutJoiners takes away what joins characters to one picture: tmux loses it now and
+// then, when the second one comes later.
+var withoutJoiners = strings.NewReplacer("\u200d", "", "\ufe0f", "")

@@ -74,12 +74,16 @@ func (q *queue) lose(r *room, l loss) {
 
 // left takes entries off the books that are no longer waiting or flying.
 func (q *queue) left(list []*entry) {
-	bytes := 0
-	for _, e := range list {
-		bytes += len(e.bytes)
-	}
 	q.depth.Add(-int64(len(list)))
-	q.size.Add(-int64(bytes))
+	q.size.Add(-sizeOf(list))
+}
+
+// sizeOf is how many bytes messages have.
+func sizeOf(list []*entry) (bytes int64) {
+	for _, e := range list {
+		bytes += int64(len(e.bytes))
+	}
+	return bytes
 }
 
 // stir wakes who waits for the queue to move. Called with mu held.

@@ -76,29 +76,42 @@ func (q *queue) take(now time.Time, patience time.Duration) ([]*entry, time.Dura
 // overtake what failed.
 func (q *queue) commit(batch []*entry) {
 	err := q.save(batch)
-
-	q.mu.Lock()
-	var dropped refused
-	result := err
 	if err == nil {
-		q.left(batch)
-		q.retry = time.Now() // if it is paused: the disk answers again
-	} else {
-		q.loseAll(batch)
-		dropped = q.halt(q.reason(err))
-		result = q.refusal
-		q.retry = time.Now().Add(retryEvery)
+		q.kept(batch)
+		q.tell()
+		return
 	}
+	q.mu.Lock()
+	q.loseAll(batch)
+	dropped := q.halt(q.reason(err))
+	result := q.refusal
+	q.retry = time.Now().Add(retryEvery)
 	q.flying = nil
 	q.stir()
 	q.mu.Unlock()
 
 	release(batch, result)
 	dropped.release()
-	if err != nil {
-		q.failed(err)
-	}
+	q.failed(err)
 	q.tell()
+}
+
+// kept tells that a batch is kept, those who appended it first: who waits for all to be
+// kept finds that they have been told.
+func (q *queue) kept(batch []*entry) {
+	n, bytes := int64(len(batch)), sizeOf(batch)
+	q.mu.Lock()
+	q.flying = nil
+	q.mu.Unlock()
+
+	release(batch, nil)
+
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.depth.Add(-n)
+	q.size.Add(-bytes)
+	q.retry = time.Now() // if it is paused: the disk answers again
+	q.stir()
 }
 
 // finish keeps what is in the queue. If saving is paused it tries once to write

@@ -168,6 +168,9 @@ func newPage(t *testing.T) *page {
 	ctx, cancel := chromedp.NewContext(browser.ctx, chromedp.WithNewBrowserContext())
 	t.Cleanup(cancel)
 	tab := ctx
+	if err := chromedp.Do(tab); err != nil { // opens it, for as long as this context lasts
+		t.Fatal(err)
+	}
 	ctx, stop := context.WithTimeout(tab, browserTime)
 	t.Cleanup(stop)
 	p := &page{t: t, tab: tab, ctx: ctx}
@@ -187,7 +190,6 @@ func newPage(t *testing.T) *page {
 		}
 	}()
 	t.Cleanup(func() { stop(); cancel(); <-done })
-	p.do(chromedp.Steps()) // opens the tab
 	call(p, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
 	return p
 }
@@ -242,7 +244,7 @@ func (p *page) until(expression string) {
 	if _, err := chromedp.Run(p.ctx, chromedp.Evaluate[bool](script, chromedp.EvalAwaitPromise)); err != nil {
 		last, stop := context.WithTimeout(p.tab, 5*time.Second)
 		defer stop()
-		shown, _ := chromedp.Run(last, chromedp.Evaluate[string](`document.body.innerText`))
+		shown, _ := chromedp.Run(last, chromedp.Evaluate[string](`document.title + '\n' + document.body.innerText`))
 		p.t.Fatalf("%s: %v; the page shows:\n%s", expression, err, shown)
 	}
 }
