@@ -32,7 +32,7 @@ func Parse(file string) ([]string, error) {
 	end := func() {
 		// The first line may be set in, as a poem's is.
 		one := strings.TrimRight(strings.TrimLeft(string(text), "\n"), blank+"\n")
-		if text = text[:0]; one != "" && !seen[one] {
+		if text = text[:0]; strings.TrimSpace(one) != "" && !seen[one] {
 			seen[one] = true
 			fortunes = append(fortunes, one)
 		}
