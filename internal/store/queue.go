@@ -310,7 +310,7 @@ func (q *queue) settle(ctx context.Context) error {
 			q.moved = make(chan struct{})
 		}
 		moved := q.moved
-		q.hurry = true
+		q.hurry = q.hurry || len(q.waiting) > 0 // what is being written is on its way
 		q.rouse()
 		q.mu.Unlock()
 		select {

@@ -69,6 +69,7 @@ func (q *queue) take(now time.Time, patience time.Duration) ([]*entry, time.Dura
 	rest := copy(q.waiting, q.waiting[n:])
 	clear(q.waiting[rest:])
 	q.waiting = q.waiting[:rest]
+	q.hurry = q.hurry && rest > 0
 	return q.flying, 0
 }
 

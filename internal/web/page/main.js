@@ -14,7 +14,7 @@ const searchPages = 12 // pages of history that are fetched to reach what was fo
 
 const chat = new Chat(await session(), {
   changed: where => {
-    if (!where || where === chat.current || where.isDirect) drawSoon()
+    drawSoon()
     if (!where) drawState()
   },
   heard,
