@@ -23,9 +23,9 @@ import (
 	"github.com/chatd/chatd/pkg/relay"
 )
 
-// browserTime is what everything in one test of the page may take together: the two
-// processors of a small machine are enough.
-const browserTime = 30 * time.Second
+// browserTime is what everything in one test of the page may take together. It takes a
+// few seconds, but a browser and all other tests may share two processors.
+const browserTime = 3 * time.Minute
 
 // browser is one that all tests share. Each has a profile of its own in it.
 var browser struct {
@@ -68,6 +68,7 @@ type chat struct {
 	page  string // address of the page
 	url   string // by which it is opened
 	line  string // address for nc
+	pages []*page
 }
 
 func serve(t *testing.T, cfg relay.Config) *chat {
@@ -105,6 +106,7 @@ func localListener(t *testing.T) net.Listener {
 
 // person is somebody with nc.
 type person struct {
+	chat *chat
 	t    *testing.T
 	conn net.Conn
 	in   *bufio.Scanner
@@ -118,7 +120,7 @@ func (c *chat) person(name string) *person {
 	}
 	c.t.Cleanup(func() { conn.Close() })
 	_ = conn.SetDeadline(time.Now().Add(browserTime))
-	p := &person{t: c.t, conn: conn, in: bufio.NewScanner(conn)}
+	p := &person{chat: c, t: c.t, conn: conn, in: bufio.NewScanner(conn)}
 	p.says("/bot " + name)
 	p.sees(name + " joined")
 	return p
@@ -139,6 +141,9 @@ func (p *person) sees(words string) {
 			return
 		}
 	}
+	for _, page := range p.chat.pages {
+		p.t.Log(page.shown())
+	}
 	p.t.Fatalf("nothing with %q was seen: %v", words, p.in.Err())
 }
 
@@ -153,6 +158,7 @@ type page struct {
 func (c *chat) open(room string) *page {
 	c.t.Helper()
 	p := newPage(c.t)
+	c.pages = append(c.pages, p)
 	p.do(chromedp.Navigate(c.url + room))
 	p.until(`document.querySelector('#d-you[open]') && document.querySelector('#text:not(:disabled)')`)
 	return p
@@ -242,11 +248,20 @@ func (p *page) until(expression string) {
 		addEventListener('scroll', look, true)
 	})`, expression)
 	if _, err := chromedp.Run(p.ctx, chromedp.Evaluate[bool](script, chromedp.EvalAwaitPromise)); err != nil {
-		last, stop := context.WithTimeout(p.tab, 5*time.Second)
-		defer stop()
-		shown, _ := chromedp.Run(last, chromedp.Evaluate[string](`document.title + '\n' + document.body.innerText`))
-		p.t.Fatalf("%s: %v; the page shows:\n%s", expression, err, shown)
+		p.t.Fatalf("%s: %v; %s", expression, err, p.shown())
 	}
+}
+
+// shown is what the page shows, for those who look for a fault.
+func (p *page) shown() string {
+	ctx, stop := context.WithTimeout(p.tab, 5*time.Second)
+	defer stop()
+	shown, err := chromedp.Run(ctx, chromedp.Evaluate[string](`[document.title, document.activeElement.outerHTML.slice(0, 100),
+		document.querySelector('#text').value, document.body.innerText].join('\n')`))
+	if err != nil {
+		return "the page does not answer: " + err.Error()
+	}
+	return "the page shows:\n" + shown
 }
 
 // sees waits until the log has a text.
@@ -265,7 +280,7 @@ func (p *page) takes(name string) {
 // says writes a text and sends it.
 func (p *page) says(text string) {
 	p.t.Helper()
-	p.do(chromedp.Click(chromedp.CSS(`#text`)))
+	p.do(chromedp.Focus(chromedp.CSS(`#text`)))
 	call(p, input.InsertText, input.InsertTextParams{Text: text})
 	p.do(chromedp.KeyEvent(kb.Enter))
 }

