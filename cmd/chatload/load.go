@@ -144,6 +144,8 @@ func (l *load) measure(ctx context.Context) (r result, err error) {
 		return r, err
 	}
 	r.JoinSeconds = seconds(l.clock()) - r.ConnectSeconds
+	r.attach(l.cfg.server)
+	defer r.counters.close()
 	l.phase = "warming up"
 	if err := l.talk(ctx, l.cfg.warmup, 0); err != nil {
 		return r, err

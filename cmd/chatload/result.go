@@ -102,11 +102,20 @@ func (r *result) after(server process, clients int) error {
 	return err
 }
 
+// attach begins counting what the server's processor does, before the warm-up: on a
+// virtual machine that can stop the server for 100 ms and more, which would be taken
+// for latency. The counters are to be closed.
+func (r *result) attach(server process) {
+	if server != 0 {
+		r.counters = server.count()
+	}
+}
+
 // begin and end stand around what is measured. Nothing is in flight then.
 func (r *result) begin(server process, now int64) (err error) {
 	r.began = now
 	if server != 0 {
-		r.counters = server.count()
+		r.counted = r.counters.read()
 		r.cpu, err = server.cpu()
 	}
 	r.own, _ = self.cpu()
@@ -124,8 +133,9 @@ func (r *result) end(server process, now int64) {
 		r.CPUSeconds = (cpu - r.cpu).Seconds()
 		r.CPUShare = r.CPUSeconds / r.Seconds
 	}
-	r.counted = r.counters.read()
-	r.counters.close()
+	for i, n := range r.counters.read() {
+		r.counted[i] = n - r.counted[i]
+	}
 }
 
 // count takes over what the load has counted.

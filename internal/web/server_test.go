@@ -548,6 +548,8 @@ func TestEchoAlone(t *testing.T) {
 func TestEchoesEnd(t *testing.T) {
 	addr, _ := begin(t, web.Config{MaxConns: 16}, (*web.Server).Serve)
 	oldest := dialEcho(t, addr, "/ws/echo")
+	oldest.sends(ws.NewTextFrame([]byte("here")))
+	oldest.gets(ws.OpText, "here") // it counts as one from its first turn on
 	second := dialEcho(t, addr, "/ws/echo")
 	second.sends(ws.NewTextFrame([]byte("here")))
 	second.gets(ws.OpText, "here")
