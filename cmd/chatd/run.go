@@ -148,6 +148,9 @@ func (d *daemon) listen(ctx context.Context) ([]*listen.Listener, error) {
 	specs := d.cfg.listeners
 	if d.cfg.handedOver {
 		specs = sockets.Specs()
+		if err := d.judgeSockets(specs); err != nil {
+			return nil, err
+		}
 	}
 	places := d.places()
 	refusal := fmt.Sprintf("* server full (limit %d); try again in a minute\r\n", places)

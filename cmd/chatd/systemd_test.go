@@ -3,9 +3,11 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -296,6 +298,43 @@ func TestSocketsAreHandedOver(t *testing.T) {
 	}
 	if _, err := os.Lstat(filepath.Join(folder, "chatd.sock")); !os.IsNotExist(err) {
 		t.Errorf("a socket was opened that nobody asked for: %v", err)
+	}
+}
+
+// Systemd may open ports that chatd itself may not, such as 443 for https.
+func TestSocketsForTLSAreHandedOver(t *testing.T) {
+	t.Parallel()
+	d, folder := newDrawer(t), t.TempDir()
+	secret, page := filepath.Join(folder, "secret"), filepath.Join(folder, "page")
+	environ := environment{"CHATD_TLS_CERT_FILE": d.cert, "CHATD_TLS_KEY_FILE": d.key}
+	p := activate(t, environ, "tls:https", secret, page)
+	over := func(path string) *tls.Conn {
+		conn, err := net.Dial("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
+	}
+	ana := meet(t, over(secret))
+	ana.says("first!")
+	ana.sees(": first!$")
+	browser := &http.Client{Transport: &http.Transport{DialTLSContext: func(context.Context, string, string) (net.Conn, error) { return over(page), nil }}}
+	r, err := browser.Get("https://localhost/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Body.Close()
+	browser.CloseIdleConnections()
+	if r.StatusCode != http.StatusOK {
+		t.Errorf("the page: %s", r.Status)
+	}
+	p.stop()
+
+	q := activate(t, nil, "tls", filepath.Join(folder, "none"))
+	dial(t, filepath.Join(folder, "none"))
+	q.says("^chatd: systemd handed over the socket tls, which takes a certificate; set CHATD_TLS_CERT_FILE and CHATD_TLS_KEY_FILE$")
+	if status := q.exit(); status != exitFailed {
+		t.Errorf("without a certificate, chatd exits with %d", status)
 	}
 }
 

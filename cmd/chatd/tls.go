@@ -33,12 +33,25 @@ func (c *config) judgeTLS() (wrong []string) {
 	}
 	if c.TLSCertFile == "" || c.TLSKeyFile == "" {
 		for _, l := range c.listeners {
-			if l.Scheme == "tls" || l.Scheme == "https" {
-				wrong = append(wrong, fmt.Sprintf("CHATD_LISTEN: %s: takes a certificate; set CHATD_TLS_CERT_FILE and CHATD_TLS_KEY_FILE", l))
+			if l.TLS() {
+				wrong = append(wrong, fmt.Sprintf("CHATD_LISTEN: %s: %s", l, takesCertificate))
 			}
 		}
 	}
 	return wrong
+}
+
+const takesCertificate = "takes a certificate; set CHATD_TLS_CERT_FILE and CHATD_TLS_KEY_FILE"
+
+// judgeSockets says which of the sockets that systemd hands over cannot be served.
+func (d *daemon) judgeSockets(specs []listen.Spec) error {
+	var wrong []error
+	for _, s := range specs {
+		if s.TLS() && d.certificate == nil {
+			wrong = append(wrong, fmt.Errorf("systemd handed over the socket %s, which %s", s.Name, takesCertificate))
+		}
+	}
+	return errors.Join(wrong...)
 }
 
 // readCertificate returns the certificate that its two files hold. Its errors are

@@ -116,7 +116,7 @@ func (l *Listener) dress(conn net.Conn) net.Conn {
 		return conn
 	}
 	c := newConn(conn, proxy, l.tls, l.report)
-	if l.spec.Scheme == "https" {
+	if l.spec.forBrowsers() {
 		c.speak = speakHTTPS
 	}
 	return c

@@ -108,13 +108,11 @@ func (c Config) open(ctx context.Context, spec Spec, spare *spare) ([]*Listener,
 		file    os.FileInfo
 		err     error
 	)
+	if spec.TLS() && c.TLS == nil {
+		return nil, &Error{URL: spec.String(), Reason: "there is no certificate for TLS"}
+	}
 	switch spec.Scheme {
-	case "tls", "https":
-		if c.TLS == nil {
-			return nil, &Error{URL: spec.String(), Reason: "there is no certificate for TLS"}
-		}
-		fallthrough
-	case "tcp", "http":
+	case "tcp", "tls", "http", "https":
 		sockets, err = openTCP(ctx, spec)
 	case "unix":
 		sockets, file, err = openUnix(ctx, spec)
@@ -220,11 +218,12 @@ func (c Config) newListener(spec Spec, s socket, file os.FileInfo, spare *spare)
 	if c.Refusal != nil {
 		l.refusal = c.Refusal(spec.Service)
 	}
-	switch spec.Scheme {
-	case "tls":
-		l.tls, l.refusal = forChat(c.TLS), fullAlert
-	case "https":
+	switch {
+	case !spec.TLS():
+	case spec.forBrowsers():
 		l.tls, l.refusal = c.TLS, fullAlert
+	default:
+		l.tls, l.refusal = forChat(c.TLS), fullAlert
 	}
 	l.close = sync.OnceValue(l.shut)
 	spare.enter()
@@ -308,13 +307,12 @@ func boundURL(spec Spec, addr net.Addr) string {
 // boundScheme is the scheme by which what was bound is reached: that of the service,
 // whoever bound it.
 func (s Spec) boundScheme() string {
-	secure := s.Scheme == "tls" || s.Scheme == "https"
 	switch {
-	case (s.Service == HTTP || s.web()) && secure:
+	case s.forBrowsers() && s.TLS():
 		return "https"
-	case s.Service == HTTP || s.web():
+	case s.forBrowsers():
 		return "http"
-	case secure:
+	case s.TLS():
 		return "tls"
 	}
 	return "tcp"

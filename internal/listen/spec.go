@@ -49,6 +49,7 @@ var params = []struct {
 	{"backlog", []string{"tcp", "tls", "http", "https", "unix", "fd"}, (*Spec).readBacklog},
 	{"mode", []string{"unix"}, (*Spec).readMode},
 	{"group", []string{"unix"}, (*Spec).readGroup},
+	{"tls", []string{"fd"}, (*Spec).readTLS},
 }
 
 const (
@@ -73,11 +74,12 @@ const (
 //	http://HOST:PORT    a TCP port for browsers, https:// with TLS; serve can be
 //	                    http, which it is if nothing is said, or echo
 //	unix:///PATH        a Unix stream socket, PATH at most 107 bytes
-//	fd://NAME           what systemd handed over under FileDescriptorName=NAME
+//	fd://NAME           what systemd handed over under FileDescriptorName=NAME; the
+//	                    names of services, tls and https say what it is for
 //
 // and after it, as query parameters: serve, room (with serve=raw), format (with
-// serve=fortune), backlog, mode and group (with unix). Specs can be compared with
-// ==.
+// serve=fortune), backlog, mode and group (with unix), tls (with fd). Specs can be
+// compared with ==.
 type Spec struct {
 	Scheme string // tcp, tls, http, https, unix or fd
 
@@ -93,6 +95,7 @@ type Spec struct {
 	Format  string // fortune: qt, qt4 or qtlocal; empty: text
 
 	// How.
+	Secure  bool        // fd: TLS is spoken; of others the scheme says so
 	Backlog int         // connections the kernel keeps until they are accepted; 0: as many as it allows
 	Mode    os.FileMode // unix: who may connect (write permission); 0: 0666, or 0660 if Group is set
 	Group   string      // unix: name or number of the group the socket is given to; empty: the process's own
@@ -160,6 +163,7 @@ func parse(raw string) (s Spec, wrong []string) {
 		complain(s.readName(rest))
 	}
 
+	s.Secure = s.usuallySecure()
 	values, err := url.ParseQuery(query)
 	if err != nil {
 		complain("has an unreadable part after the question mark; write ?NAME=VALUE&NAME=VALUE")
@@ -193,16 +197,32 @@ func (s Spec) judgeWeb() string {
 // web tells whether the scheme is one that browsers use.
 func (s Spec) web() bool { return s.Scheme == "http" || s.Scheme == "https" }
 
+// forBrowsers tells whether HTTP is spoken.
+func (s Spec) forBrowsers() bool { return s.web() || s.Service == HTTP }
+
 // usualService is what is served if the URL does not say.
 func (s Spec) usualService() Service {
 	if s.web() {
 		return HTTP
 	}
-	if s.Scheme == "fd" && slices.Contains(services, s.Name) {
+	switch {
+	case s.Scheme != "fd":
+	case slices.Contains(services, s.Name):
 		return Service(s.Name)
+	case s.Name == "https":
+		return HTTP
 	}
 	return Chat
 }
+
+// usuallySecure tells whether TLS is spoken on a socket of systemd's if the URL does
+// not say.
+func (s Spec) usuallySecure() bool {
+	return s.Scheme == "fd" && (s.Name == "tls" || s.Name == "https")
+}
+
+// TLS tells whether TLS is spoken.
+func (s Spec) TLS() bool { return s.Scheme == "tls" || s.Scheme == "https" || s.Secure }
 
 func (s *Spec) readHostPort(text string) string {
 	if host, _, ok := strings.Cut(text, "/"); ok {
@@ -301,7 +321,10 @@ func (s *Spec) readParam(name string, values []string) string {
 		if p.name != name {
 			continue
 		}
+		secure := map[string]string{"tcp": "tls", "http": "https"}[s.Scheme]
 		switch {
+		case name == "tls" && secure != "":
+			return fmt.Sprintf("tls goes with fd only; for TLS write %s:// instead of %s://", secure, s.Scheme)
 		case !slices.Contains(p.schemes, s.Scheme):
 			return fmt.Sprintf("%s goes with %s only; remove it", name, list(p.schemes, "and"))
 		case len(values) > 1:
@@ -361,6 +384,14 @@ func (s *Spec) readGroup(value string) string {
 	return ""
 }
 
+func (s *Spec) readTLS(value string) string {
+	s.Secure = value == "on"
+	if value != "on" && value != "off" {
+		return "tls is " + shown(value) + "; write tls=on or tls=off"
+	}
+	return ""
+}
+
 // String returns the URL that Parse reads as s.
 func (s Spec) String() string {
 	where := ""
@@ -392,6 +423,9 @@ func (s Spec) String() string {
 	}
 	if s.Group != "" {
 		add("group", s.Group)
+	}
+	if s.Secure != s.usuallySecure() {
+		add("tls", map[bool]string{true: "on", false: "off"}[s.Secure])
 	}
 	text := s.Scheme + "://" + where
 	if len(query) > 0 {

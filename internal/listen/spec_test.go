@@ -63,6 +63,13 @@ func TestParse(t *testing.T) {
 			{Scheme: "fd", Name: "http", Service: HTTP},
 			{Scheme: "unix", Path: "/tmp/web", Service: HTTP},
 		}},
+		{"fd://https,fd://tls?serve=json,fd://web?serve=http&tls=on,fd://TLS?tls=off,fd://plain", []Spec{
+			{Scheme: "fd", Name: "https", Service: HTTP, Secure: true},
+			{Scheme: "fd", Name: "tls", Service: JSON, Secure: true},
+			{Scheme: "fd", Name: "web", Service: HTTP, Secure: true},
+			{Scheme: "fd", Name: "TLS", Service: Chat},
+			{Scheme: "fd", Name: "plain", Service: Chat},
+		}},
 		{"tcp://:0,tcp://:0", []Spec{{Scheme: "tcp", Service: Chat}, {Scheme: "tcp", Service: Chat}}},
 	} {
 		got, err := Parse(c.list)
@@ -145,6 +152,8 @@ func TestParseMistakes(t *testing.T) {
 		{"tcp://:1?serve=raw&room=", "tcp://:1?serve=raw&room=: room is empty; write room=NAME"},
 		{"tcp://:1?serve=raw&format=qt", "tcp://:1?serve=raw&format=qt: format goes with serve=fortune only; remove it"},
 		{"tcp://:1?format=text", "tcp://:1?format=text: format goes with serve=fortune only; remove it"},
+		{"tcp://:7777?tls=on", "tcp://:7777?tls=on: tls goes with fd only; for TLS write tls:// instead of tcp://"},
+		{"fd://web?tls=yes", "fd://web?tls=yes: tls is yes; write tls=on or tls=off"},
 		{"fd://echo?format=qt", "fd://echo?format=qt: format goes with serve=fortune only; remove it"},
 		{"tcp://:1?serve=fortune&format=qtlocl", "tcp://:1?serve=fortune&format=qtlocl: unknown format qtlocl; did you mean qtlocal?"},
 		{"tcp://:1?serve=fortune&format=", `tcp://:1?serve=fortune&format=: unknown format ""; use text, qt, qt4 or qtlocal`},
@@ -152,7 +161,7 @@ func TestParseMistakes(t *testing.T) {
 		{"tcp://:1?serve=fortune&room=x", "tcp://:1?serve=fortune&room=x: room goes with serve=raw only; remove it"},
 		{"tcp://:1?serve=fortune&fromat=qt", "tcp://:1?serve=fortune&fromat=qt: unknown parameter fromat; did you mean format?"},
 		{"tcp://:1?backlg=5", "tcp://:1?backlg=5: unknown parameter backlg; did you mean backlog?"},
-		{"tcp://:1?tls=1", "tcp://:1?tls=1: unknown parameter tls; use serve, room, format, backlog, mode or group"},
+		{"tcp://:1?tls=1", "tcp://:1?tls=1: tls goes with fd only; for TLS write tls:// instead of tcp://"},
 		{"tcp://:1?backlog=0", "tcp://:1?backlog=0: backlog 0 is no number from 1 to 65535"},
 		{"tcp://:1?backlog=many", "tcp://:1?backlog=many: backlog many is no number from 1 to 65535"},
 		{"tcp://:1?mode=0660", "tcp://:1?mode=0660: mode goes with unix only; remove it"},
@@ -183,7 +192,7 @@ func TestParseMistakes(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		"tcp://:7777", "tcp://[fe80::1%25eth0]:1?backlog=4,unix:///a%2Cb?mode=0600&group=g",
-		"fd://raw?serve=chat", "fd://x?serve=raw&room=%2C+", "fd://fortune?format=qt4,tcp://:1?format=text&serve=fortune", "tcp://::1:7777", "7777", "unix:/x", "tcp://[", "tcp://:1?%", "tls://x",
+		"fd://raw?serve=chat", "fd://x?serve=raw&room=%2C+", "fd://fortune?format=qt4,tcp://:1?format=text&serve=fortune", "tcp://::1:7777", "7777", "unix:/x", "tcp://[", "tcp://:1?%", "tls://x", "fd://https?serve=chat&tls=off",
 	} {
 		f.Add(seed)
 	}

@@ -27,12 +27,12 @@ func FromSystemd() *Sockets {
 
 // Specs returns an fd:// Spec for each name among the sockets that are not open
 // yet, in the order they were handed over. Its service is the one the name
-// says; any other name is chat.
+// says, with TLS if that is tls or https; any other name is chat.
 func (s *Sockets) Specs() []Spec {
 	var specs []Spec
 	for _, name := range s.names() {
 		spec := Spec{Scheme: "fd", Name: name}
-		spec.Service = spec.usualService()
+		spec.Service, spec.Secure = spec.usualService(), spec.usuallySecure()
 		specs = append(specs, spec)
 	}
 	return specs
