@@ -58,6 +58,7 @@ const never = math.MaxUint64
 type follower struct {
 	at, until uint64
 	leaveOut  []uint32
+	masks     []mask // what was left out from places on, each in the place of what was before
 	format    int
 	gapped    bool // since the last record shown
 	begun     bool // something was shown
@@ -73,7 +74,12 @@ func newFollower(at uint64) *follower { return &follower{at: at, until: never, e
 
 // hides tells that f's reader is not to see r.
 func (f *follower) hides(r *said) bool {
-	return slices.Contains(f.leaveOut, r.Tag) || f.format == 1 && r.Tag == mute
+	hidden := slices.Contains(f.leaveOut, r.Tag)
+	for _, m := range f.masks {
+		now := slices.Contains(m.leaveOut, r.Tag)
+		hidden = now || hidden && r.Index < m.from
+	}
+	return hidden || f.format == 1 && r.Tag == mute
 }
 
 // private is a private line and what it waits for.

@@ -15,10 +15,45 @@ type cursor struct {
 	feed     *Feed
 	at       Place
 	leaveOut []uint32 // tags of records that are not shown; its elements never change
+	masks    []mask   // what leaveOut will be, in order of their places
 	since    uint64   // the order that added it
 	end      *end     // nil: it goes on for ever
 	stop     uint64   // how many records lie before the place to which it may go now
 	hole     *hole    // the last gap told; nil: none was
+}
+
+// masksMost is how many changes of what is left out may lie ahead of a reader. With
+// more, the last one begins where the one before it would have.
+const masksMost = 16
+
+// mask is what is left out from a place on.
+type mask struct {
+	from     uint64 // how many records lie before it
+	leaveOut []uint32
+}
+
+// remask changes what is left out from a place on. What is left out then is not shown
+// before it either, as nothing is that was left out so far.
+func (c *cursor) remask(m mask) {
+	c.leaveOut = union(c.leaveOut, m.leaveOut)
+	for i := range c.masks {
+		c.masks[i].leaveOut = union(c.masks[i].leaveOut, m.leaveOut)
+	}
+	if last := len(c.masks) - 1; last >= 0 && (last == masksMost-1 || c.masks[last].from == m.from) {
+		c.masks[last].leaveOut = m.leaveOut
+		return
+	}
+	c.masks = append(c.masks, m)
+}
+
+// union returns the tags of both, neither of which it changes.
+func union(a, b []uint32) []uint32 {
+	for _, tag := range b {
+		if !slices.Contains(a, tag) {
+			a = append(slices.Clip(a), tag)
+		}
+	}
+	return a
 }
 
 // end is where a cursor stops, and the order that said so.
@@ -100,6 +135,13 @@ func (o *Outlet) limit() {
 // not taken before it, so who has left a room sees nothing that was said later.
 func (o *Outlet) peekCursor(c *cursor) ([]byte, error) {
 	for c.at.Index < c.stop {
+		for len(c.masks) > 0 && c.at.Index >= c.masks[0].from {
+			c.leaveOut, c.masks = c.masks[0].leaveOut, c.masks[1:]
+		}
+		stop := c.stop
+		if len(c.masks) > 0 {
+			stop = min(stop, c.masks[0].from)
+		}
 		v, ok := c.feed.acquire(c.at)
 		if !ok {
 			to := c.feed.near(resumeWithin)
@@ -115,7 +157,7 @@ func (o *Outlet) peekCursor(c *cursor) ([]byte, error) {
 			v.release()
 			break
 		}
-		v.to = v.from + uint32(min(uint64(v.to-v.from), c.stop-c.at.Index))
+		v.to = v.from + uint32(min(uint64(v.to-v.from), stop-c.at.Index))
 		if len(c.leaveOut) > 0 {
 			v.narrow(c.leaveOut)
 		}

@@ -51,12 +51,15 @@ func (o *Outlet) Switch(from, to *Feed) {
 	})
 }
 
-// Mask changes which records of f are left out from here on, as in Follow.
+// Mask changes which records of f are left out, as in Follow: of those that f does not
+// hold yet exactly these. Those that it holds are left out too if they are to be from
+// here on, and stay so if they were to be so far, however far the reader is.
 func (o *Outlet) Mask(f *Feed, leaveOut []uint32) {
+	from := f.Head().Index
 	o.order(func() {
 		for i := range o.cursors {
-			if o.cursors[i].feed == f {
-				o.cursors[i].leaveOut = leaveOut
+			if c := &o.cursors[i]; c.feed == f {
+				c.remask(mask{from, leaveOut})
 			}
 		}
 	})

@@ -275,9 +275,15 @@ func (m *outletModel) move(t *rapid.T) {
 func (m *outletModel) remask(t *rapid.T) {
 	id, _ := m.drawChat(t)
 	feed, tags := m.feedOf(id), drawTags(t)
+	from := feed.Head().Index
 	m.order(id, func() { m.out.Mask(feed, tags) }, func() {
 		for _, f := range m.followers(id, feed) {
-			f.leaveOut = tags
+			f.masks = append(f.masks, mask{from, tags})
+			for _, c := range m.out.cursors {
+				if c.since == f.order && len(c.masks) == masksMost { // the last ones are one by now
+					f.leaveOut, f.masks = c.leaveOut, slices.Clone(c.masks)
+				}
+			}
 		}
 	})
 }

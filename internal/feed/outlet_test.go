@@ -155,6 +155,23 @@ func TestReturnAtTheHead(t *testing.T) {
 	}
 }
 
+// What was left out when it was appended stays out, however late the reader is.
+func TestUnmaskedLater(t *testing.T) {
+	sink, c, o := waiting(t)
+	feed := c.ring.Feed(c.formats[0])
+	o.Mask(feed, []uint32{5})
+	c.append(12, 5, 1)
+	o.Mask(feed, nil)
+	c.append(13, 5, 1)
+	o.Mask(feed, []uint32{6})
+	c.append(14, 6, 1)
+	c.append(15, 5, 1)
+	sink.give(o, -1)
+	if got, want := string(sink.got), "m 0 0 0 xxxxxxxxxx\nm 0 0 2 x\nm 0 0 4 x\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 // TestPostAfter: a line that answers to a record stands after it, and is not held up
 // by one that will not come.
 func TestPostAfter(t *testing.T) {

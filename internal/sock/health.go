@@ -97,6 +97,20 @@ func (c *Conn) Unread() (n int) {
 	return n
 }
 
+// InputEnded tells whether the peer has ended its output, whether or not all of that
+// was read. Of a connection that is none of the kernel's this is not known, of TLS
+// perhaps later: it has ends of its own.
+func (c *Conn) InputEnded() bool {
+	var p [1]unix.PollFd
+	if c.kernel != nil {
+		_ = c.kernel.Control(func(fd uintptr) {
+			p[0] = unix.PollFd{Fd: int32(fd), Events: unix.POLLRDHUP}
+			_, _ = unix.Poll(p[:], 0)
+		})
+	}
+	return p[0].Revents&unix.POLLRDHUP != 0
+}
+
 func ioctl(fd uintptr, request uint) (int, syscall.Errno) {
 	var n int32
 	_, _, errno := syscall.RawSyscall(unix.SYS_IOCTL, fd, uintptr(request), uintptr(unsafe.Pointer(&n)))

@@ -81,6 +81,38 @@ func TestProbeEnds(t *testing.T) {
 	})
 }
 
+// The end of the input is known before all of it was read.
+func TestInputEnded(t *testing.T) {
+	each(t, networks, func(t *testing.T, c *Conn, peer net.Conn) {
+		if c.InputEnded() {
+			t.Error("it has ended before it began")
+		}
+		if c.kernel == nil || c.tls {
+			return
+		}
+		_, _ = peer.Write(make([]byte, 5000))
+		for c.Unread() < 5000 {
+			runtime.Gosched()
+		}
+		if c.InputEnded() {
+			t.Error("it has ended, and the peer has not")
+		}
+		if half, ok := peer.(interface{ CloseWrite() error }); !ok || half.CloseWrite() != nil {
+			t.Fatal("the peer cannot end its output")
+		}
+		for !c.InputEnded() { // on its way
+			runtime.Gosched()
+		}
+		if n := c.Unread(); n < 5000 {
+			t.Errorf("%d bytes are unread", n)
+		}
+		c.Close()
+		if c.InputEnded() {
+			t.Error("it has ended although it is closed")
+		}
+	})
+}
+
 func TestUnread(t *testing.T) {
 	each(t, networks, func(t *testing.T, c *Conn, peer net.Conn) {
 		if n := c.Unread(); n != 0 {

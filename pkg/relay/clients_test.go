@@ -357,6 +357,32 @@ func TestOneLinePipesAreAllSaid(t *testing.T) {
 	<-said
 }
 
+// A pipe is one however much it says: it is not greeted, and nobody is told of it.
+func TestLongPipes(t *testing.T) {
+	need(t, "nc.openbsd", "netcat-openbsd")
+	port := openPort(t, relay.Config{Name: "test", Rate: relay.Unlimited})
+	for _, size := range []int{4000, 4095, 4096, 4097, 5000, 8192, 20000} {
+		command := port.command(fmt.Sprintf("yes abcdefg | head -c %d | nc.openbsd -N HOST PORT", size))
+		out, err := exec.Command("sh", "-c", command).Output()
+		if err != nil {
+			t.Errorf("%s: %v", command, err)
+		}
+		own, notices := 0, ""
+		for line := range strings.Lines(string(out)) {
+			switch {
+			case strings.HasPrefix(line, "* you are faster than"):
+			case stamped.MatchString(line):
+				own++
+			default:
+				notices += line
+			}
+		}
+		if want := (size + 7) / 8; own != want || notices != "" {
+			t.Errorf("%d bytes in %d lines: %d have come back, and besides\n%s", size, want, own, notices)
+		}
+	}
+}
+
 // sayOnce runs a shell's pipeline that says hi, and checks what it prints.
 func (p *port) sayOnce(t *testing.T, command string, greeted bool) {
 	t.Helper()

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +16,10 @@ const (
 	crowdWindow = time.Second
 	// crowdNames is up to how many are told by name.
 	crowdNames = 3
+	// crowdSoon is how long after one notice another one may be told before its time,
+	// so that nobody is heard before being announced. In a storm more than crowdNames
+	// have gathered by then.
+	crowdSoon = crowdWindow / 5
 )
 
 // crowd gathers arrivals and departures. It belongs to a broadcaster.
@@ -102,6 +107,18 @@ func (c *crowd) quiet(now time.Time) bool {
 	}
 	c.told = now
 	return true
+}
+
+// announce tells at once that who has come, who is about to be heard, if few have
+// gathered.
+func (r *room) announce(who []byte) {
+	c := &r.crowd
+	if c.joined.n == 0 || c.joined.n > crowdNames || !slices.Contains(c.joined.names, string(who)) {
+		return
+	}
+	if now := time.Now(); now.Sub(c.told) >= crowdSoon {
+		r.tellCrowd(now)
+	}
 }
 
 // tellCrowd tells what has gathered, in one line.

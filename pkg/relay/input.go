@@ -46,7 +46,7 @@ func (s *session) arrive(ready func()) {
 	if s.foreign(opening) {
 		return
 	}
-	s.piped = err != nil
+	s.piped = err != nil || s.conn.InputEnded()
 	s.user = s.recognise()
 	if rest, done := s.toJSON(opening); done {
 		opening = rest
@@ -160,12 +160,16 @@ func inputCause(err error) *cause {
 	return causeOf(err)
 }
 
-// open reads what comes before the greeting: until 100 ms after accept, or until
-// it is plain that the first bytes are not all of a pipe's. An error is the end
-// of input, or worse.
+// open reads what comes before the greeting, a chunk or two of it at most, until 100 ms
+// after accept or until the first line is a program's. An error is the end of input,
+// or worse.
 func (s *session) open() (opening []byte, err error) {
 	deadline := s.began.Add(openTime)
-	for len(opening) < sock.ChunkSize {
+	for {
+		if len(opening) >= sock.ChunkSize {
+			s.waitUntil(deadline) // a pipe may have more to say than that
+			break
+		}
 		_ = s.conn.SetReadDeadline(deadline)
 		if s.why.Load() != nil {
 			return nil, os.ErrClosed // end woke us before the deadline was set
@@ -191,6 +195,16 @@ func (s *session) open() (opening []byte, err error) {
 		return nil, os.ErrClosed
 	}
 	return opening, nil
+}
+
+// waitUntil returns at a time, or when the session has a cause to end.
+func (s *session) waitUntil(t time.Time) {
+	timer := time.NewTimer(time.Until(t))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-s.done:
+	}
 }
 
 // prefaced tells whether the first line in opening is that of a program.

@@ -210,6 +210,7 @@ func (r *room) submit(e *event) {
 
 // ordered is told the number of a submitted message: from here on it is said.
 func (r *room) ordered(e *event, seq uint64) {
+	r.announce(e.name)
 	r.seq = seq
 	now := r.srv.now()
 	r.rec = feed.Record{Seq: seq, Time: now, Tag: e.tag, Kind: uint8(e.kind), Name: e.name, Text: e.text}

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -311,6 +312,30 @@ func TestStormOfArrivals(t *testing.T) {
 		time.Sleep(time.Minute)
 		if got := watcher.seen(); len(got) > 2 || got[len(got)-1] != "* 999 left" {
 			t.Fatalf("1,000 departures at once are %d lines: %q", len(got), got)
+		}
+	})
+}
+
+// Nobody is heard before being announced, but in a storm.
+func TestAnnouncedBeforeHeard(t *testing.T) {
+	simulate(t, Config{}, func(b *bubble) {
+		watcher, bob, carol := b.arrive(), b.arrive(), b.arrive()
+		watcher.say("/nick watcher")
+		time.Sleep(crowdWindow / 2)
+		watcher.seen()
+		bob.say("/nick bob")
+		synctest.Wait()
+		carol.say("/nick carol")
+		time.Sleep(crowdWindow / 4)
+		carol.say("hello")
+		synctest.Wait()
+		want := []string{"* bob and carol joined", "00:00 carol: hello"}
+		if got := watcher.seen(); !slices.Equal(got, want) {
+			t.Fatalf("seen: %q, want %q", got, want)
+		}
+		time.Sleep(time.Minute)
+		if got := watcher.seen(); strings.Join(got, "") != "" {
+			t.Fatalf("told again: %q", got)
 		}
 	})
 }
