@@ -113,14 +113,13 @@ func (s *session) regain(t Ticket) {
 		back = "welcome back; " + refused.Error()
 	}
 	s.tell(back + s.newSeat())
-	s.owe(&t.At.Seq)
+	s.owe(&owing{t.Room, t.At.Seq, !moved})
 	if moved {
 		s.moveBack(t)
 	} else {
 		s.rename(was)
 		s.showEarlier(t)
 	}
-	s.owe(nil)
 }
 
 // newSeat gives a seat to who was not greeted, and so has none, and says its code.
@@ -131,11 +130,11 @@ func (s *session) newSeat() (hint string) {
 	return resumeHint(s.seated())
 }
 
-// owe notes since when messages are missing that are about to be shown: who is cut
-// off meanwhile gets them the next time.
-func (s *session) owe(since *uint64) {
+// owe notes which messages are about to be shown, or nil when they were: who is cut off
+// meanwhile gets them the next time.
+func (s *session) owe(missed *owing) {
 	if s.stay != nil {
-		s.stay.owed = since
+		s.stay.owed = missed
 	}
 }
 
@@ -264,6 +263,7 @@ func (s *session) followFrom(m *member, w *missed, day int, must bool) (done boo
 		s.tell(fmt.Sprintf("messages #%d to #%d were said too fast; /show %d-%d shows them", since+1, tail, since+1, tail))
 	}
 	s.entered(end)
+	s.owe(nil)
 	return true
 }
 
@@ -314,6 +314,7 @@ func (s *session) showEarlier(t Ticket) {
 		return
 	}
 	if w.count == 0 {
+		s.owe(nil)
 		s.tell("you have seen all that was said while you were away")
 		return
 	}
@@ -323,7 +324,9 @@ func (s *session) showEarlier(t Ticket) {
 	if err := s.replay(&p, m.room.key.name, w.since, w.upTo); err != nil {
 		s.finished(s.recallFailed(err))
 	}
-	p.end()
+	if p.end(); s.why.Load() == nil {
+		s.owe(nil)
+	}
 }
 
 // survey adds to w what the journal holds of it, and leaves out what is too much.

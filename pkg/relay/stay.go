@@ -14,7 +14,7 @@ type stay struct {
 	seat  *seat   // nil: it is the reading window of another session
 	known sitting // what its ticket says
 	since uint64  // the last number in the room when it entered
-	owed  *uint64 // the number after which it is being shown what it missed; nil: it is not
+	owed  *owing // what it missed and has not been shown yet; nil: nothing
 
 	parted *leaving // where it left its last room; nil: it is in one, or never was
 	taken  uint64   // bytes that the peer surely had when the connection was closed
@@ -27,6 +27,14 @@ type sitting struct {
 	name, account, room string
 	since               uint64
 	spoken              bool
+}
+
+// owing is what somebody missed of a room: what has a number after since. It is shown
+// before the session is in the room, or there.
+type owing struct {
+	room  string
+	since uint64
+	there bool
 }
 
 // leaving is where a session left a room.
@@ -179,14 +187,22 @@ func (s *session) vacate(c *cause, w *session) {
 		at, rest := reader.out.Seen(l.feed, l.at, l.leaveOut, reader.unacked())
 		seen, moved = s.readBack(l.room.key.name, at, rest), true
 	}
-	if y.owed != nil {
-		seen, moved = min(seen, *y.owed), true
+	room := ""
+	if y.parted != nil {
+		room = y.parted.room.key.name
+	}
+	switch owed := y.owed; {
+	case owed == nil:
+	case owed.there:
+		seen = min(seen, owed.since)
+	case owed.room != room: // it was on its way there
+		room, seen, moved = owed.room, owed.since, true
 	}
 	account := s.account()
 	s.srv.tickets.leave(y.seat, func(t *Ticket) {
 		t.Name, t.Account = s.name, account
-		if y.parted != nil {
-			t.Room = y.parted.room.key.name
+		if room != "" {
+			t.Room = room
 		}
 		if moved {
 			t.At = Position{s.srv.journal.Epoch(), seen}
