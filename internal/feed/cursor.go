@@ -213,6 +213,7 @@ func (o *Outlet) gap(c *cursor, to Place) error {
 		}
 		o.tail = c.feed.format.Gap(nil, Gap{Missing: missing, First: c.at.Seq + 1, Last: to.Seq})
 		o.skipped.Add(missing)
+		o.Tally.gap(missing)
 		c.hole = &hole{c.at, to}
 	}
 	c.at = to
@@ -237,6 +238,7 @@ func (o *Outlet) took(n int) {
 			i = o.view.cut(end)
 		}
 		c.at = o.view.seg.place(i)
+		o.sent += c.at.Ordinal - o.view.seg.ordinal(o.view.from)
 		if rest := o.view.seg.buf[end:o.view.seg.end(i)]; len(rest) > 0 {
 			o.tail = append([]byte(nil), rest...)
 		}

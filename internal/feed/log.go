@@ -68,6 +68,14 @@ func (s *segment) end(i uint32) uint32 {
 	return s.marks[i-1].end
 }
 
+// ordinal is place(i).Ordinal.
+func (s *segment) ordinal(i uint32) uint64 {
+	if i == 0 {
+		return s.start.Ordinal
+	}
+	return s.start.Ordinal + uint64(s.marks[i-1].ordinal)
+}
+
 // place is the position after the first i records.
 func (s *segment) place(i uint32) Place {
 	if i == 0 {

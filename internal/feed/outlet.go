@@ -34,6 +34,9 @@ type Sink interface {
 // Its methods may be called by any goroutine unless they say otherwise. None of
 // them waits for the sink but Send, Flushed and Wait.
 type Outlet struct {
+	// Tally is told what Deliver does not return. Set before use; nil: nothing is.
+	Tally *Tally
+
 	// Set once.
 	sink Sink
 	fail func(error) // called once, by any goroutine, and must not wait
@@ -51,6 +54,7 @@ type Outlet struct {
 	tail    []byte    // bytes that must leave before anything else
 	view    view      // what peek returned, if it is not tail
 	viewed  int       // the cursor it belongs to
+	sent    uint64    // counted records that the sink was given since somebody was told
 	obeyed  uint64    // orders carried out
 
 	// Read by anyone, written by the holder of the turn.
@@ -77,26 +81,37 @@ func NewOutlet(sink Sink, fail func(error)) *Outlet {
 
 // Flush writes what is due, as far as the sink takes it. It does nothing if
 // somebody else is writing; that one will see to it.
-func (o *Outlet) Flush() {
-	if o.turn.take() && o.write() {
+func (o *Outlet) Flush() { o.Tally.sent(o.Deliver()) }
+
+// Deliver is Flush for one who counts for many outlets: it returns how many counted
+// records the sink was given, and does not tell the Tally.
+func (o *Outlet) Deliver() (records uint64) {
+	if !o.turn.take() {
+		return 0
+	}
+	records, full := o.write()
+	if full {
 		o.park()
 	}
+	return records
 }
 
-// write writes what is due. It gives the turn back and returns false, unless the
-// sink is full: then the turn is still the caller's.
-func (o *Outlet) write() bool {
+// write writes what is due, and returns how many counted records that were. It gives
+// the turn back, unless the sink is full: then the turn is still the caller's.
+func (o *Outlet) write() (records uint64, full bool) {
 	for {
 		full, err := o.push()
+		records += o.sent
+		o.sent = 0
 		switch {
 		case err != nil:
 			o.end(err)
-			return false
+			return records, false
 		case full:
-			return true
+			return records, true
 		case o.turn.release():
 			o.tell()
-			return false
+			return records, false
 		}
 	}
 }
@@ -125,6 +140,7 @@ func (o *Outlet) park() {
 		return
 	}
 	o.drains.Add(1)
+	o.Tally.park(1)
 	o.parked.Store(time.Now().UnixNano())
 	go o.drain()
 }
@@ -133,16 +149,27 @@ func (o *Outlet) park() {
 func (o *Outlet) drain() {
 	defer o.drains.Done()
 	for {
-		if err := o.sink.Drain(o.peek, o.took); err != nil {
+		err := o.sink.Drain(o.peek, o.drained)
+		o.Tally.park(-1)
+		if err != nil {
 			o.end(err)
 			return
 		}
 		o.parked.Store(0)
-		if !o.write() {
+		records, full := o.write()
+		if o.Tally.sent(records); !full {
 			return
 		}
+		o.Tally.park(1)
 		o.parked.Store(time.Now().UnixNano())
 	}
+}
+
+// drained is took for a sink that waits: it may be long until somebody is told.
+func (o *Outlet) drained(n int) {
+	o.took(n)
+	o.Tally.sent(o.sent)
+	o.sent = 0
 }
 
 // end gives the turn back for good: nobody takes it any more.

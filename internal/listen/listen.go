@@ -22,6 +22,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -98,7 +99,7 @@ func (c Config) Open(ctx context.Context, specs ...Spec) ([]*Listener, error) {
 
 func (c Config) open(ctx context.Context, spec Spec, spare *spare) ([]*Listener, error) {
 	// A Spec need not come from Parse.
-	for _, reason := range []string{judge("scheme", spec.Scheme, schemes), judge("service", string(spec.Service), services)} {
+	for _, reason := range []string{judge("scheme", spec.Scheme, schemes), judge("service", string(spec.Service), append(slices.Clip(services), string(Ops)))} {
 		if reason != "" {
 			return nil, &Error{URL: spec.String(), Reason: reason}
 		}
@@ -120,7 +121,11 @@ func (c Config) open(ctx context.Context, spec Spec, spare *spare) ([]*Listener,
 		sockets, err = c.Sockets.take(spec.Name)
 	}
 	if err != nil {
-		return nil, explained(spec, err)
+		err := explained(spec, err)
+		if names := c.Sockets.names(); len(names) > 0 && errors.Is(err, unix.EADDRINUSE) {
+			err.Reason += "; systemd has handed over " + shown(list(names, "and")) + ", which fd://NAME serves"
+		}
+		return nil, err
 	}
 	var listeners []*Listener
 	for _, s := range sockets {
@@ -141,7 +146,7 @@ func (c Config) open(ctx context.Context, spec Spec, spare *spare) ([]*Listener,
 }
 
 // explained makes any error an *Error about spec.
-func explained(spec Spec, err error) error {
+func explained(spec Spec, err error) *Error {
 	var e *Error
 	if !errors.As(err, &e) {
 		e = &Error{Reason: shown(plain(err)), Err: err}
@@ -326,8 +331,8 @@ func hints(spec Spec, addr net.Addr, ours []netip.Addr) []string {
 		if name, ok := strings.CutPrefix(addr.Name, "@"); ok { // abstract, which nc cannot
 			return []string{"socat - ABSTRACT-CONNECT:" + shellWord(name)}
 		}
-		if spec.Service == HTTP {
-			return []string{"curl --unix-socket " + shellWord(addr.Name) + " http://localhost/"}
+		if spec.Service == HTTP || spec.Service == Ops {
+			return []string{"curl --unix-socket " + shellWord(addr.Name) + " http://localhost/" + spec.page()}
 		}
 		return []string{"nc -U " + shellWord(addr.Name)}
 	case *net.TCPAddr:
@@ -337,6 +342,9 @@ func hints(spec Spec, addr net.Addr, ours []netip.Addr) []string {
 			reach = openssl
 		case "http", "https":
 			reach = spec.address
+		}
+		if spec.Service == Ops {
+			reach = spec.curl
 		}
 		port := addr.AddrPort()
 		if !port.Addr().Unmap().IsUnspecified() {

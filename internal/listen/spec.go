@@ -29,6 +29,10 @@ const (
 	Fortune Service = "fortune"
 )
 
+// Ops is metrics, health and profiles over HTTP. No URL can ask for it: its listener has
+// a variable of its own.
+const Ops Service = "ops"
+
 // What is served.
 var (
 	schemes  = []string{"tcp", "tls", "unix", "fd", "http", "https"}
@@ -406,7 +410,7 @@ func (s Spec) String() string {
 	}
 	var query []string
 	add := func(name, value string) { query = append(query, name+"="+url.QueryEscape(value)) }
-	if s.Service != s.usualService() {
+	if s.Service != s.usualService() && s.Service != Ops {
 		add("serve", string(s.Service))
 	}
 	if s.Room != "" {
@@ -449,13 +453,16 @@ func (s Spec) place() string {
 }
 
 // mode is the permission bits of the socket. Chat is for everybody on the
-// machine, as it is on a TCP port; naming a group is saying that it is not.
+// machine, as it is on a TCP port; naming a group is saying that it is not. Profiles
+// are for root and the server's own user.
 func (s Spec) mode() fs.FileMode {
 	switch {
 	case s.Mode != 0:
 		return s.Mode
 	case s.Group != "":
 		return 0o660
+	case s.Service == Ops:
+		return 0o600
 	}
 	return 0o666
 }
@@ -466,6 +473,14 @@ func hostPort(host string, port uint16) string {
 		host = "[" + strings.Replace(host, "%", "%25", 1) + "]"
 	}
 	return host + ":" + strconv.Itoa(int(port))
+}
+
+// variable is where the operator has written the listener.
+func (s Spec) variable() string {
+	if s.Service == Ops {
+		return "CHATD_OPS_LISTEN"
+	}
+	return "CHATD_LISTEN"
 }
 
 // judge says what is wrong with a scheme, service or format, or nothing.

@@ -37,7 +37,7 @@ func tcpReason(spec Spec, err error) string {
 	case errors.Is(err, unix.EADDRINUSE):
 		addr, _ := netip.ParseAddr(spec.Host) // a name: the zero Addr, which is any
 		pid := portHolder(netip.AddrPortFrom(addr, spec.Port))
-		return fmt.Sprintf("port %d is in use by %s; choose another with CHATD_LISTEN", spec.Port, program(pid))
+		return fmt.Sprintf("port %d is in use by %s; choose another with %s", spec.Port, program(pid), spec.variable())
 	case errors.Is(err, unix.EADDRNOTAVAIL):
 		reason := shown(spec.Host) + " is not an address of this machine; "
 		if ours := reachable(); len(ours) > 0 {
@@ -49,7 +49,7 @@ func tcpReason(spec Spec, err error) string {
 		}
 		return reason + "leave the host empty for all addresses"
 	case errors.Is(err, unix.EACCES) && spec.Port < firstFreePort:
-		return fmt.Sprintf("port %d takes a privilege; choose one from %d to 65535, or give the program CAP_NET_BIND_SERVICE", spec.Port, firstFreePort)
+		return fmt.Sprintf("port %d takes a privilege; choose one from %d to 65535, or have a socket unit of systemd open it", spec.Port, firstFreePort)
 	case errors.Is(err, unix.EAFNOSUPPORT):
 		return "this machine has no IPv6; choose an IPv4 address or leave the host empty"
 	case errors.As(err, &dns) && dns.IsNotFound:
@@ -92,6 +92,19 @@ func nc(host string, port uint16) string {
 // take lines that begin with Q or R for commands.
 func openssl(host string, port uint16) string {
 	return "openssl s_client -quiet -connect " + net.JoinHostPort(host, strconv.Itoa(int(port)))
+}
+
+// curl is the command for what is read with a browser or a program.
+func (s Spec) curl(host string, port uint16) string {
+	return "curl http://" + hostPort(host, port) + "/" + s.page()
+}
+
+// page is the path that is looked at first, without its slash.
+func (s Spec) page() string {
+	if s.Service == Ops {
+		return "metrics"
+	}
+	return ""
 }
 
 // address is where a browser finds the page, or a WebSocket client the echo.

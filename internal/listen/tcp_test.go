@@ -214,7 +214,7 @@ func TestTCPReasons(t *testing.T) {
 	}{
 		// Nobody can hold port 0.
 		{Spec{}, failed(unix.EADDRINUSE), "port 0 is in use by another program; choose another with CHATD_LISTEN"},
-		{Spec{Port: 23}, failed(unix.EACCES), "port 23 takes a privilege; choose one from 1024 to 65535, or give the program CAP_NET_BIND_SERVICE"},
+		{Spec{Port: 23}, failed(unix.EACCES), "port 23 takes a privilege; choose one from 1024 to 65535, or have a socket unit of systemd open it"},
 		{Spec{Host: "::1"}, failed(unix.EAFNOSUPPORT), "this machine has no IPv6; choose an IPv4 address or leave the host empty"},
 		{Spec{Host: "x"}, &net.DNSError{IsNotFound: true}, "host x is not known; write an address of this machine, or leave the host empty for all"},
 		{Spec{}, failed(unix.EPERM), "operation not permitted"},

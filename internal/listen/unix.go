@@ -45,7 +45,7 @@ func openUnix(ctx context.Context, spec Spec) ([]socket, os.FileInfo, error) {
 		return nil, nil, err
 	}
 	defer dir.Close()
-	if err := makeWay(ctx, spec.Path); err != nil {
+	if err := makeWay(ctx, spec); err != nil {
 		return nil, nil, err
 	}
 	l, err := bindPrivate(ctx, spec.Path)
@@ -108,9 +108,10 @@ func flock(dir *os.File) error {
 	return os.NewSyscallError("flock", failed)
 }
 
-// makeWay removes a socket that nobody answers on. Anything else at path is
+// makeWay removes a socket that nobody answers on. Anything else at spec.Path is
 // left alone and is an error.
-func makeWay(ctx context.Context, path string) error {
+func makeWay(ctx context.Context, spec Spec) error {
+	path := spec.Path
 	taken := func(reason string, err error) error {
 		return &Error{Reason: fmt.Sprintf("%s %s", shown(path), reason), Err: err}
 	}
@@ -128,7 +129,7 @@ func makeWay(ctx context.Context, path string) error {
 	case err == nil:
 		pid := peer(conn.(*net.UnixConn))
 		conn.Close()
-		return taken(fmt.Sprintf("is in use by %s; choose another path with CHATD_LISTEN", program(pid)), unix.EADDRINUSE)
+		return taken(fmt.Sprintf("is in use by %s; choose another path with %s", program(pid), spec.variable()), unix.EADDRINUSE)
 	case errors.Is(err, unix.ECONNREFUSED):
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return taken("is a socket left by another program, and may not be removed; remove it or choose another path", err)
@@ -140,7 +141,7 @@ func makeWay(ctx context.Context, path string) error {
 		return taken("is a socket that may not be connected to, so whether it is in use cannot be told; remove it or choose another path", err)
 	}
 	// Its queue is full, or it is of another type than stream.
-	return taken("is in use by another program; choose another path with CHATD_LISTEN", err)
+	return taken("is in use by another program; choose another path with "+spec.variable(), err)
 }
 
 // kind is what an error calls a file that is no socket.
@@ -190,7 +191,7 @@ func bindPrivate(ctx context.Context, path string) (*net.UnixListener, error) {
 	case errors.Is(err, fs.ErrPermission):
 		return nil, &Error{Reason: fmt.Sprintf("no file may be created in %s; change its mode or choose another path", shown(filepath.Dir(path))), Err: err}
 	case errors.Is(err, unix.EADDRINUSE):
-		return nil, &Error{Reason: fmt.Sprintf("%s was taken by another program just now; choose another path with CHATD_LISTEN", shown(path)), Err: err}
+		return nil, &Error{Reason: fmt.Sprintf("%s was taken by another program just now; choose another path", shown(path)), Err: err}
 	}
 	return nil, err
 }

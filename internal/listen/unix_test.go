@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/chatd/chatd/internal/figure"
 )
 
 // stale leaves a socket at path on which nobody listens.
@@ -72,6 +74,7 @@ func TestStaleSocketIsReplaced(t *testing.T) {
 	path := socketPath(t)
 	stale(t, path)
 	reach(t, open(t, Config{}, "unix://"+path)[0], "unix", path)
+	figure.Figure{Row: 21, Part: "a dead server's socket", Held: true, Bar: "replaced", Got: "replaced, and reached"}.Tell(t)
 }
 
 func TestLongestPath(t *testing.T) {
@@ -81,6 +84,7 @@ func TestLongestPath(t *testing.T) {
 }
 
 func TestWhatIsNoSocketIsLeftAlone(t *testing.T) {
+	alone := 0
 	for what, create := range map[string]func(path string) error{
 		"a regular file":  func(path string) error { return os.WriteFile(path, []byte("dear diary"), 0o600) },
 		"a directory":     func(path string) error { return os.Mkdir(path, 0o700) },
@@ -93,10 +97,16 @@ func TestWhatIsNoSocketIsLeftAlone(t *testing.T) {
 		}
 		before := inode(t, path)
 		wantText(t, openError(t, "unix://"+path), fmt.Sprintf("unix://%s: %s is %s; remove it or choose another path", path, path, what))
-		if inode(t, path) != before {
+		if inode(t, path) == before {
+			alone++
+		} else {
 			t.Errorf("%s was replaced", what)
 		}
 	}
+	figure.Figure{
+		Row: 21, Part: "what is no socket", Held: alone == 4, Bar: "refused, and left alone",
+		Got: fmt.Sprintf("%d of 4 left alone", alone),
+	}.Tell(t)
 }
 
 // Even a link to a stale socket, which a server may replace, is not its own.
@@ -116,7 +126,12 @@ func TestLiveSocketIsRefusedWithItsPid(t *testing.T) {
 	_, program := startHolder(t, "unix", path)
 	before := inode(t, path)
 	wantText(t, openError(t, "unix://"+path), fmt.Sprintf("unix://%s: %s is in use by %s; choose another path with CHATD_LISTEN", path, path, program))
-	if inode(t, path) != before {
+	isSame := inode(t, path) == before
+	figure.Figure{
+		Row: 21, Part: "a live server's socket", Held: isSame, Bar: "refused with its pid, and not replaced",
+		Got: fmt.Sprintf("refused with its pid, the same socket: %t", isSame),
+	}.Tell(t)
+	if !isSame {
 		t.Error("the live socket was replaced")
 	}
 }
@@ -261,8 +276,13 @@ func TestSocketIsBornPrivate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if info.Mode().Perm() != 0o600 {
-		t.Errorf("mode %04o", info.Mode().Perm())
+	mode := info.Mode().Perm()
+	figure.Figure{
+		Row: 21, Part: "a socket as soon as it is there", Held: mode == 0o600, Bar: "mode 0600",
+		Got: fmt.Sprintf("mode %04o under umask 0", mode),
+	}.Tell(t)
+	if mode != 0o600 {
+		t.Errorf("mode %04o", mode)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -49,6 +50,8 @@ type Sink struct {
 	wake chan struct{} // capacity 1: there is something to write, or the end; never closed
 	done chan struct{} // closed by Run when it returns
 
+	dropped atomic.Uint64 // lines, since New
+
 	// Guarded by mu, which is never held while the writer is called.
 	mu      sync.Mutex
 	filling *batch
@@ -77,6 +80,7 @@ func (s *Sink) Write(line []byte) (int, error) {
 	case s.closing:
 	case len(b.ends) == maxLines || len(b.bytes)+len(line) > maxBytes:
 		b.dropped++
+		s.dropped.Add(1)
 	default:
 		b.bytes = append(b.bytes, line...)
 		b.ends = append(b.ends, len(b.bytes))
@@ -85,6 +89,10 @@ func (s *Sink) Write(line []byte) (int, error) {
 	s.nudge()
 	return len(line), nil
 }
+
+// Dropped returns how many lines were dropped since New, those that the writer refused
+// among them.
+func (s *Sink) Dropped() uint64 { return s.dropped.Load() }
 
 // nudge wakes Run, or finds it already told.
 func (s *Sink) nudge() {
@@ -111,6 +119,7 @@ func (s *Sink) Run() {
 		for _, at := range full.ends {
 			if _, err := s.to.Write(full.bytes[start:at]); err != nil {
 				lost++
+				s.dropped.Add(1)
 			}
 			start = at
 		}

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/chatd/chatd/internal/figure"
 	"github.com/chatd/chatd/pkg/relay"
 )
 
@@ -187,7 +188,13 @@ func TestDiskFull(t *testing.T) {
 	if v.Paused || v.Lost != uint64(len(l.refused)+1) {
 		t.Errorf("told %+v; want that saving goes on, and %d lost", v, len(l.refused)+1)
 	}
-	if took := time.Since(begin); took > 5*time.Second {
+	took := time.Since(begin)
+	figure.Figure{
+		Row: 19, Part: "a full disk of 1 MiB has room again", Held: took <= 5*time.Second && v.Lost == uint64(len(l.refused)+1),
+		Bar: "5 s, and the count is exact",
+		Got: fmt.Sprintf("saving goes on after %.1f s, %d of %d not saved are told", took.Seconds(), v.Lost, len(l.refused)+1),
+	}.Tell(t)
+	if took > 5*time.Second {
 		t.Errorf("saving went on %v after there was room", took)
 	}
 	for range 20 {

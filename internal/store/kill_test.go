@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chatd/chatd/internal/figure"
 	"github.com/chatd/chatd/pkg/relay"
 )
 
@@ -119,8 +120,9 @@ func scan(line, format string, into ...any) bool {
 // that it called stored is there; one history after the other.
 func TestKilled(t *testing.T) {
 	t.Parallel()
-	rounds := sized(8, 20)
-	for range sized(1, 10) {
+	rounds, histories := sized(8, 20), sized(1, 10)
+	all := 0
+	for range histories {
 		dir := t.TempDir()
 		r := &told{given: make(map[string]uint64), stored: make(map[string][]uint64)}
 		for round := range rounds {
@@ -134,8 +136,13 @@ func TestKilled(t *testing.T) {
 		for _, stored := range r.stored {
 			n += len(stored)
 		}
+		all += n
 		t.Logf("%d kills, %d messages and %d accounts called stored", rounds, n, len(r.keys))
 	}
+	figure.Figure{ // what is lost ends the test
+		Row: 18, Part: fmt.Sprintf("%d kills", rounds*histories), Held: all > 0, Bar: "0 lost, each file sound",
+		Got: fmt.Sprintf("0 of %d called stored were lost", all),
+	}.Tell(t)
 }
 
 // kill has a process talk for up to 200 ms, from when it begins to talk or, early,
@@ -294,6 +301,10 @@ func checkTrace(t *testing.T, trace string) {
 			}
 		}
 	}
+	figure.Figure{ // a message that is called stored before ends the test
+		Row: 18, Part: "system calls", Held: syncs >= 2 && receipts >= 300, Bar: "a sync between every write and the word",
+		Got: fmt.Sprintf("%d receipts behind %d syncs", receipts, syncs),
+	}.Tell(t)
 	if syncs < 2 || receipts < 300 {
 		t.Errorf("the trace shows %d syncs and %d receipts: the test sees nothing", syncs, receipts)
 	}

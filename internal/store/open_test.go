@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chatd/chatd/internal/figure"
 	"github.com/chatd/chatd/pkg/relay"
 )
 
@@ -140,9 +141,14 @@ func TestSecondServerIsRefused(t *testing.T) {
 	say(s, "tea", "ana", "still the only one")
 	mustClose(t, s)
 	s = mustOpen(t, dir, Options{})
-	if got := all(t, s, "tea"); len(got) != 1 {
+	got := all(t, s, "tea")
+	if len(got) != 1 {
 		t.Errorf("tea has %q", got)
 	}
+	figure.Figure{
+		Row: 20, Part: "a second writer", Held: !t.Failed(), Bar: "never",
+		Got: fmt.Sprintf("refused, %d message kept", len(got)),
+	}.Tell(t)
 }
 
 func TestFolderIsUnusable(t *testing.T) {
@@ -158,6 +164,9 @@ func TestFolderIsUnusable(t *testing.T) {
 	}
 	mustRefuse(t, filepath.Join(dir, "odd"), "is not a file; move it away")
 	mustRefuse(t, "/proc/chatd", "history:")
+	figure.Figure{
+		Row: 20, Part: "folders that cannot be used", Held: !t.Failed(), Bar: "each said in a sentence", Got: "4 refused",
+	}.Tell(t)
 	if os.Getuid() == 0 {
 		t.Log("mode bits are not tried: root may do everything")
 		return
@@ -208,21 +217,32 @@ func TestNewerFormatIsLeftAlone(t *testing.T) {
 	if _, err := OpenReader(t.Context(), dir); err == nil || !strings.Contains(err.Error(), "newer chatd") {
 		t.Errorf("OpenReader: %v", err)
 	}
-	if sumOf(t, dir) != before {
+	isSame := sumOf(t, dir) == before
+	figure.Figure{
+		Row: 20, Part: "a file that a newer version wrote", Held: isSame, Bar: "refused, and not touched",
+		Got: fmt.Sprintf("refused, its checksum is the same: %t", isSame),
+	}.Tell(t)
+	if !isSame {
 		t.Error("the file was changed")
 	}
 }
 
 func TestForeignDatabaseIsLeftAlone(t *testing.T) {
+	changed := 0
 	for _, statements := range []string{"CREATE TABLE invoices (id)", "PRAGMA user_version = 1"} {
 		dir := t.TempDir()
 		query(t, dir, statements)
 		before := sumOf(t, dir)
 		mustRefuse(t, dir, "is not a history of chatd's; name another folder")
 		if sumOf(t, dir) != before {
+			changed++
 			t.Error("the file was changed")
 		}
 	}
+	figure.Figure{
+		Row: 20, Part: "another program's files", Held: changed == 0, Bar: "refused, and not touched",
+		Got: fmt.Sprintf("2 refused, %d changed", changed),
+	}.Tell(t)
 }
 
 // TestMigration opens a database with formats that are not there yet: one that

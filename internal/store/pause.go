@@ -39,6 +39,9 @@ func release(list []*entry, err error) {
 // halt pauses saving, or keeps it paused for another reason, and gives up what
 // waits. What is being committed may still be kept. Called with mu held.
 func (q *queue) halt(reason string) refused {
+	if q.paused == "" {
+		q.totals.pauses++
+	}
 	if q.paused != reason {
 		q.paused, q.refusal = reason, fmt.Errorf("not saved: %s", reason)
 		q.news = append(q.news, relay.Saving{Paused: true, Reason: reason})
@@ -113,6 +116,7 @@ func (q *queue) resume() {
 	var dropped refused
 	switch {
 	case err != nil:
+		q.totals.failures++
 		q.missed, q.lost = q.missed-sum(holes), q.lost-sum(holes)
 		for _, h := range holes {
 			q.lose(h.room, h.loss)

@@ -141,6 +141,7 @@ type queue struct {
 	wounded []*room // those with a loss
 	missed  uint64  // messages lost in this pause
 	lost    uint64  // messages ever lost
+	totals  totals
 
 	watcher func(relay.Saving)
 	news    []relay.Saving // not told yet

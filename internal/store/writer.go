@@ -83,6 +83,7 @@ func (q *queue) commit(batch []*entry) {
 		return
 	}
 	q.mu.Lock()
+	q.totals.failures++
 	q.loseAll(batch)
 	dropped := q.halt(q.reason(err))
 	result := q.refusal
@@ -111,6 +112,8 @@ func (q *queue) kept(batch []*entry) {
 	defer q.mu.Unlock()
 	q.depth.Add(-n)
 	q.size.Add(-bytes)
+	q.totals.kept += uint64(n)
+	q.totals.commits++
 	q.retry = time.Now() // if it is paused: the disk answers again
 	q.stir()
 }

@@ -106,6 +106,6 @@ func (c *Client) welcomed(o *object) Event {
 	e := o.connected(c.state.welcomes > 0)
 	c.state.welcomes++
 	c.state.welcome, c.state.connected = e, true
-	c.state.you = You{Name: o.Name}
+	c.state.you = You{Name: o.Name, Operator: o.Operator}
 	return e
 }

@@ -10,7 +10,10 @@ import (
 )
 
 // RefusedError is why a connection was turned away, in words for its person.
-type RefusedError struct{ Reason string }
+type RefusedError struct {
+	Reason string
+	why    string // one of refusedFor
+}
 
 func (e *RefusedError) Error() string { return e.Reason }
 
@@ -21,7 +24,7 @@ func (s *Server) admit(nc net.Conn, d door) (*session, error) {
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
-		return nil, &RefusedError{endStopping.last}
+		return nil, &RefusedError{endStopping.last, refusedStopping}
 	}
 	// Who is banned from now on is on the list of sessions, or refused.
 	if err := s.unwelcome(ip); err != nil {
@@ -30,13 +33,13 @@ func (s *Server) admit(nc net.Conn, d door) (*session, error) {
 	}
 	if most := s.cfg.MaxPerAddress; most > 0 && address.IsValid() && s.perAddr[address] >= most {
 		s.mu.Unlock()
-		return nil, &RefusedError{fmt.Sprintf("too many connections from your address (limit %d)", most)}
+		return nil, &RefusedError{fmt.Sprintf("too many connections from your address (limit %d)", most), refusedAddress}
 	}
 	if most := s.cfg.MaxClients; most > 0 && len(s.sessions)-s.evicted >= most {
 		stranger := s.oldestStranger()
 		if stranger == nil {
 			s.mu.Unlock()
-			return nil, &RefusedError{fmt.Sprintf("server full (limit %d); try again in a minute", most)}
+			return nil, &RefusedError{fmt.Sprintf("server full (limit %d); try again in a minute", most), refusedFull}
 		}
 		s.known(stranger)
 		if stranger.end(endFull) {
@@ -50,6 +53,7 @@ func (s *Server) admit(nc net.Conn, d door) (*session, error) {
 	if address.IsValid() {
 		s.perAddr[address]++
 	}
+	s.came(sess)
 	sess.slot = len(s.sessions)
 	s.sessions = append(s.sessions, sess)
 	sess.stranger = s.strangers.PushBack(sess)
@@ -99,6 +103,7 @@ func (s *Server) forget(sess *session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.known(sess)
+	s.went(sess)
 	if sess.writer != nil {
 		s.windows--
 	}
@@ -124,14 +129,14 @@ func (s *Server) forget(sess *session) {
 // is on this machine: so an operator can come in and open a closed server again.
 func (s *Server) unwelcome(ip netip.Addr) error {
 	if s.shut.Load() && ip.IsValid() {
-		return &RefusedError{"this chat takes no newcomers just now; come back later"}
+		return &RefusedError{"this chat takes no newcomers just now; come back later", refusedClosed}
 	}
 	if s.sanctions.none() {
 		return nil
 	}
 	now := s.clock()
 	if n, holds := s.sanctions.holding(false, "", ip, now); holds {
-		return &RefusedError{"your address is banned " + n.sentence(now)}
+		return &RefusedError{"your address is banned " + n.sentence(now), refusedBanned}
 	}
 	return nil
 }
@@ -157,7 +162,7 @@ func addressOf(ip netip.Addr) netip.Prefix {
 
 // refuse tells the person why, without waiting, and closes. run is as in linger.
 func (s *Server) refuse(nc net.Conn, f format, err error, run func(func())) {
-	s.refused.Add(1)
+	s.turned(err)
 	s.logRefusal(nc, err)
 	c := sock.New(nc)
 	line := f.refusal(err)

@@ -47,6 +47,15 @@ func endIdle(after time.Duration) *cause {
 	return &cause{log: "idle", code: "idle", how: "left (idle)", last: "you were silent for " + spell(after) + "; goodbye"}
 }
 
+// causes are one of each kind there is, by their line in the log.
+func causes() []*cause {
+	return []*cause{
+		endQuit, endInput, endReset, endLost, endStalled, endBehind, endTakenOver, endDenied, endFull, endStopping,
+		endServing, endRoomFailed, endForeign, endKilled, endIdle(0), endSentAway(""), endSilent, endProtocol,
+		endWriter, endUnpaired, endNotPair, endVersion, endDeaf,
+	}
+}
+
 // causeOf is the cause that an error of reading or writing amounts to.
 func causeOf(err error) *cause {
 	switch {

@@ -66,7 +66,7 @@ func commandTable() []command {
 		{"ignore", "[NAME]", "see no more of what somebody says; once more ends that, and without a name those you ignore are listed", aboutScreen, (*session).ignore},
 		{"quiet", "on|off", "whether you are spared who joins and leaves", aboutScreen, (*session).quiet},
 		{"bell", "on|off", "whether your terminal rings when somebody says your name", aboutScreen, (*session).setBell},
-		{"kick", "NAME [REASON]", "send somebody away", operators, (*session).kick},
+		{"kick", "NAME|#N [REASON]", "send somebody away; /sessions says the numbers", operators, (*session).kickWhom},
 		{"ban", "NAME|ADDRESS[/BITS] [TIME] [REASON]", "send somebody away and keep them away, for an hour or a time such as 10m, 7d or forever; an IPv6 address stands for its /64", operators, (*session).ban},
 		{"unban", "NAME|ADDRESS[/BITS]|#N", "let somebody come again; /bans says the numbers", operators, (*session).unban},
 		{"mute", "NAME|ADDRESS[/BITS] [TIME] [REASON]", "let somebody only read, for an hour or a time such as 10m, 7d or forever", operators, (*session).mute},
@@ -76,6 +76,11 @@ func commandTable() []command {
 		{"announce", "TEXT", "say something in every room", operators, (*session).announce},
 		{"close", "", "turn newcomers away, but those on a Unix socket", operators, (*session).closeDoor},
 		{"open", "", "let newcomers in again", operators, (*session).openDoor},
+		{"pause", "[TIME]", "have newcomers wait, on every listener, for 10 minutes or a time such as 30s or 1h, the longest", operators, (*session).pause},
+		{"resume-accepting", "", "let in those who wait since /pause", operators, (*session).resumeAccepting},
+		{"sessions", "[NAME|#N|ADDRESS[/BITS]|ROOM]", "who is connected, from where, in which rooms, since when, silent for how long, and who does not read", operators, (*session).listSessions},
+		{"stats", "", "how much goes on, and how the server is", operators, (*session).stats},
+		{"unannounced", "", "before you first speak: others are not told that you come and go", operators, (*session).unannounced},
 	}
 }
 

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"github.com/chatd/chatd/internal/figure"
 )
 
 // Of those who come from one address, all above the limit are told so; those who
@@ -25,7 +27,8 @@ func TestFault10ManyFromOneAddress(t *testing.T) {
 	r.port.IP = net.IPv4(127, 0, 0, 2) // the people's own address
 	l := r.baselineOf(sized(40, 64))   // it holds so many
 	const refusal = "* too many connections from your address (limit 64)\r\n"
-	l.compare(disturbed, nothing, func() func() {
+	rounds, told, refused := 0, 0, 0
+	l.compare(disturbed(10, "who is in beside 200 who come"), nothing, func() func() {
 		var (
 			coming  sync.WaitGroup
 			mu      sync.Mutex
@@ -58,6 +61,7 @@ func TestFault10ManyFromOneAddress(t *testing.T) {
 		}
 		return func() {
 			coming.Wait()
+			rounds, told, refused = rounds+1, told+out, refused+200-in
 			if in != 64 || out != 136 {
 				t.Errorf("%d were let in and %d told, want 64 and 136", in, out)
 			}
@@ -67,6 +71,10 @@ func TestFault10ManyFromOneAddress(t *testing.T) {
 			r.settled()
 		}
 	})
+	figure.Figure{
+		Row: 10, Part: "one address", Held: told == 136*rounds && refused == told, Bar: "all but 64 of 200 are refused, and told",
+		Got: fmt.Sprintf("%d of %d refused were told, in %d rounds", told, refused, rounds),
+	}.Tell(t)
 }
 
 func TestFault10ManyFromManyAddresses(t *testing.T) {
@@ -86,7 +94,12 @@ func TestFault10ManyFromManyAddresses(t *testing.T) {
 		}
 		coming.Wait()
 	}
-	if got := r.Counts(); got.Sessions != n || got.Refused != 0 {
+	got := r.Counts()
+	figure.Figure{
+		Row: 10, Part: "many addresses", Held: got.Sessions == n && got.Refused == 0, Bar: "all",
+		Got: fmt.Sprintf("%d of %d are in", got.Sessions, n),
+	}.Tell(t)
+	if got.Sessions != n || got.Refused != 0 {
 		t.Errorf("%d came, %d are there and %d were refused", n, got.Sessions, got.Refused)
 	}
 	for _, nc := range conns {
@@ -182,13 +195,32 @@ func TestFault14Storms(t *testing.T) {
 	took := time.Since(begin)
 	r.await("all have left", func() bool { return r.Counts().Sessions == 2 && r.members() == 2 })
 	r.await("all is told", func() bool { return r.pendingNotices() == 0 })
-	if told, most := ana.saw.Seen().Notices-notices, 2*int(took/crowdWindow+2); told > most {
+	told, most := ana.saw.Seen().Notices-notices, 2*int(took/crowdWindow+2)
+	if told > most {
 		t.Errorf("%d people came and went in %v, which was told in %d notices, at most %d", workers*each, took, told, most)
 	}
 	r.await("its goroutines have ended", func() bool { return runtime.NumGoroutine() <= goroutines })
 	r.await("its descriptors are closed", func() bool { return descriptors(t) <= files })
 	logged.mu.Lock()
 	defer logged.mu.Unlock()
+	more, open := max(runtime.NumGoroutine()-goroutines, 0), max(descriptors(t)-files, 0)
+	for _, f := range []figure.Figure{
+		{
+			Part: fmt.Sprintf("left of %d who came and went, and as many resets", workers*each), Held: more == 0 && open == 0, Bar: "none",
+			Got: fmt.Sprintf("%d goroutines, %d descriptors", more, open),
+		},
+		{
+			Part: "told of them", Held: told <= most, Bar: fmt.Sprintf("2 a second, %d", most),
+			Got: fmt.Sprintf("%d notices in %.1f s", told, took.Seconds()),
+		},
+		{
+			Part: "logged of those who said nothing", Held: len(logged.silent) == 0, Bar: "0 lines",
+			Got: fmt.Sprintf("%d lines", len(logged.silent)),
+		},
+	} {
+		f.Row = 14
+		f.Tell(t)
+	}
 	if len(logged.silent) > 0 {
 		t.Errorf("%d lines in the log are about those who said nothing: %s", len(logged.silent), logged.silent[0])
 	}
@@ -256,14 +288,22 @@ func TestFault27Drippers(t *testing.T) {
 			}
 		}
 	})
-	var newcomers []func()
+	var (
+		newcomers []func()
+		longest   time.Duration
+	)
 	for range sized(20, 200) {
 		took, leave := newcomer()
+		longest = max(longest, took)
 		newcomers = append(newcomers, leave)
 		if most := without + time.Second; took > most {
 			t.Errorf("a newcomer was in after %v, on an empty server after %v", took, without)
 		}
 	}
+	figure.Figure{
+		Row: 27, Part: fmt.Sprintf("a newcomer beside %d that drip", n), Held: longest <= without+time.Second, Bar: "1 s longer than on an empty server",
+		Got: fmt.Sprintf("in after %s at most, of %d; on an empty server %s", inMillis(longest), len(newcomers), inMillis(without)),
+	}.Tell(t)
 	close(stop)
 	dripping.Wait()
 	// The oldest have made room, and were told.

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/chatd/chatd/internal/figure"
 )
 
 // batch is how many are ended at once: fewer than may linger.
@@ -21,6 +23,7 @@ func TestFault12LastWords(t *testing.T) {
 	unread := strings.Repeat(strings.Repeat("x", 99)+"\n", 200)
 	kicked := &cause{log: "kicked", how: "was kicked", last: "you were kicked: enough"}
 	r := openRig(t, Config{Rate: 0.001, Burst: 1})
+	lost := 0
 	for done := 0; done < sized(100, 1000); {
 		var conns []*net.TCPConn
 		for range min(batch, sized(100, 1000)-done) {
@@ -49,6 +52,7 @@ func TestFault12LastWords(t *testing.T) {
 		for _, nc := range conns {
 			heard, err := r.listen(nc).toTheEnd()
 			if err != nil || !strings.HasSuffix(heard, "\n* you were kicked: enough\n") && !strings.HasSuffix(heard, "\n* you were silent for 1 minute; goodbye\n") {
+				lost++
 				t.Errorf("heard %q, %v", tail(heard), err)
 			}
 			_ = nc.Close()
@@ -56,6 +60,10 @@ func TestFault12LastWords(t *testing.T) {
 		done += len(conns)
 		r.await("all have ended", func() bool { return r.Counts().Sessions == 0 })
 	}
+	figure.Figure{
+		Row: 12, Part: "kicked or idle", Held: lost == 0, Bar: "0",
+		Got: fmt.Sprintf("%d of %d could not read why", lost, sized(100, 1000)),
+	}.Tell(t)
 }
 
 // Who is refused while input is unread can read why.
@@ -64,7 +72,8 @@ func TestFault12Refusals(t *testing.T) {
 	first := r.listen(r.dial(r.port, nil, 0))
 	first.hears("* you are ")
 	unread := []byte(strings.Repeat("hello\n", 3000))
-	for range sized(100, 1000) / batch {
+	lost, refused := 0, 0
+	for refused < sized(100, 1000) {
 		var conns []*net.TCPConn
 		for range batch {
 			nc := r.dial(r.port, nil, 0)
@@ -73,12 +82,18 @@ func TestFault12Refusals(t *testing.T) {
 		}
 		for _, nc := range conns {
 			heard, err := r.listen(nc).toTheEnd()
+			refused++
 			if err != nil || heard != "* too many connections from your address (limit 1)\r\n" {
+				lost++
 				t.Errorf("heard %q, %v", heard, err)
 			}
 			_ = nc.Close()
 		}
 	}
+	figure.Figure{
+		Row: 12, Part: "refused", Held: lost == 0, Bar: "0",
+		Got: fmt.Sprintf("%d of %d could not read why", lost, refused),
+	}.Tell(t)
 }
 
 // Who is ended while it waits for the broadcaster's answer shares nothing with it
@@ -129,13 +144,20 @@ func TestFault29Stop(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	heardOf := 0
 	for _, e := range ears {
 		heard, err := e.toTheEnd()
 		if err != nil || !strings.HasSuffix(heard, "* chatd is shutting down\n") {
 			t.Errorf("heard %q, %v", tail(heard), err)
+		} else {
+			heardOf++
 		}
 	}
 	told := time.Since(begin)
+	figure.Figure{
+		Row: 29, Held: heardOf == n && told <= 2*time.Second, Bar: "all within 2 s",
+		Got: fmt.Sprintf("%d of %d told within %.2f s", heardOf, n, told.Seconds()),
+	}.Tell(t)
 	for _, e := range ears {
 		_ = e.Close()
 	}

@@ -6,16 +6,20 @@ package relay
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/chatd/chatd/internal/figure"
 	"github.com/chatd/chatd/internal/invariant"
 )
 
 // disturbed is how much longer others may wait beside those who want too much.
-var disturbed = bound{0.10, 2 * time.Millisecond}
+func disturbed(row int, part string) bound {
+	return bound{row: row, part: part, share: 0.10, time: 2 * time.Millisecond}
+}
 
 // A flooder is read at the rate. It loses nothing.
 func TestFault8Flooder(t *testing.T) {
@@ -31,7 +35,7 @@ func TestFault8Flooder(t *testing.T) {
 		f.hangUp()
 		r.settled()
 	}
-	l.compare(disturbed, func() func() {
+	l.compare(disturbed(8, "the others beside one"), func() func() {
 		f := arrive()
 		return func() { leave(f) }
 	}, func() func() {
@@ -89,13 +93,20 @@ func TestFault28Askers(t *testing.T) {
 			r.settled()
 		}
 	}
-	l.compare(disturbed, func() func() {
+	l.compare(disturbed(28, fmt.Sprintf("the others beside %d who ask", sized(20, 100))), func() func() {
 		_, end := arrive()
 		return end
 	}, func() func() {
 		askers, end := arrive()
-		for _, e := range askers {
-			e.say(strings.Repeat("/last\n/who\n/last 100\n/rooms\n/search heard\n", 120))
+		// Each begins at a moment of its own, and with another question: people do
+		// not ask in step.
+		beat := time.NewTicker(time.Second / time.Duration(r.cfg.Rate) / time.Duration(len(askers)))
+		defer beat.Stop()
+		questions := []string{"/last\n", "/who\n", "/last 100\n", "/rooms\n", "/search heard\n"}
+		for i, e := range askers {
+			first := i % len(questions)
+			e.say(strings.Repeat(strings.Join(slices.Concat(questions[first:], questions[:first]), ""), 120))
+			<-beat.C
 		}
 		for _, e := range askers { // their burst is over
 			e.hears("* you are faster than 10 lines a second")
@@ -135,7 +146,7 @@ func TestFault28RoomExplosion(t *testing.T) {
 			r.settled()
 		}
 	}
-	l.compare(disturbed, func() func() {
+	l.compare(disturbed(28, fmt.Sprintf("the others beside %d who make rooms", n)), func() func() {
 		return makers(func(int) string { return "" })
 	}, func() func() {
 		return makers(func(maker int) string {
@@ -153,7 +164,12 @@ func TestFault28RoomExplosion(t *testing.T) {
 	var own int64 // of the room that is left
 	lobby := r.room(r.lobby())
 	lobby.call(t.Context().Done(), func() { own = lobby.ring.HeldAll() })
-	if held := r.Counts().LogBytes; held != own {
+	held := r.Counts().LogBytes
+	figure.Figure{
+		Row: 28, Part: "what is left of their rooms", Held: held == own && r.listed() == 1, Bar: "nothing",
+		Got: fmt.Sprintf("%d rooms, %d bytes", r.listed()-1, held-own),
+	}.Tell(t)
+	if held != own {
 		t.Errorf("%d bytes are held, of which the lobby has %d", held, own)
 	}
 }

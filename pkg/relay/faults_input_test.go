@@ -19,6 +19,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/chatd/chatd/internal/figure"
 	"github.com/chatd/chatd/internal/wire"
 )
 
@@ -158,6 +159,10 @@ func TestFault2EndlessLine(t *testing.T) {
 	}
 	bobs.has(t, total)
 	t.Logf("%d MiB; the process grew by %d KiB", total>>20, (most-least)>>10)
+	figure.Figure{
+		Row: 2, Part: fmt.Sprintf("a line of %d MiB, of which all has come", total>>20), Held: most-least <= 1<<20, Bar: "1 MiB",
+		Got: fmt.Sprintf("the process grew by %d KiB", (most-least)>>10),
+	}.Tell(t)
 	if most-least > 1<<20 {
 		t.Errorf("the process grew by %d bytes", most-least)
 	}
@@ -261,6 +266,10 @@ func TestFault2UnreadInputIsLeftToTheKernel(t *testing.T) {
 	})
 	each := (r.unsaid() - idle) / int64(n)
 	t.Logf("%d bytes each", each)
+	figure.Figure{
+		Row: 2, Part: "held for a connection that is not read", Held: each <= heldMost, Bar: "8 KiB, and the timer of the rate",
+		Got: fmt.Sprintf("%.1f KiB", float64(each)/1024),
+	}.Tell(t)
 	if each > heldMost {
 		t.Errorf("the server holds %d bytes for each, at most %d", each, heldMost)
 	}
@@ -331,6 +340,10 @@ func TestFault2BinaryFileAsText(t *testing.T) {
 	got.WriteString(bob.hears(stamp + "ana: end\n"))
 	text := regexp.MustCompile(`(?m)^\* .*\n`).ReplaceAllString(got.String(), "")
 	text = strings.TrimSuffix(text, stamp+"ana: end\n")
+	figure.Figure{
+		Row: 2, Part: "a binary file", Held: text == string(want), Bar: "all, as it is shown",
+		Got: fmt.Sprintf("%.1f of %.1f MiB came", float64(len(text))/(1<<20), float64(len(want))/(1<<20)),
+	}.Tell(t)
 	if text != string(want) {
 		i := 0
 		for i < min(len(text), len(want)) && text[i] == want[i] {

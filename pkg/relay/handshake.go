@@ -77,7 +77,7 @@ func (s *Server) shake(ctx context.Context, nc handshaker) error {
 // unready turns away who could not be made ready. Why, it was told by the handshake
 // if it can be told anything. run is as in linger.
 func (s *Server) unready(nc net.Conn, err error, run func(func())) {
-	s.refused.Add(1)
+	s.turned(err)
 	s.log.Debug().Str("peer", nc.RemoteAddr().String()).Str("reason", err.Error()).Msg("refused")
 	if errors.Is(err, errYielded) || errors.Is(err, errTooMany) {
 		_ = nc.Close()

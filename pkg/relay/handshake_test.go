@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/chatd/chatd/internal/cert/certtest"
+	"github.com/chatd/chatd/internal/figure"
 	"github.com/chatd/chatd/internal/listen"
 	"github.com/chatd/chatd/internal/pipe"
 )
@@ -129,7 +130,12 @@ func TestFault27StuckHandshakes(t *testing.T) {
 		for i := range stuck {
 			stuck[i] = d.from(fmt.Sprintf("10.0.%d.%d", i/250, i%250))
 		}
-		if took := d.greeted(d.from("192.0.2.8")); took > handshakeYield+2*openTime {
+		took := d.greeted(d.from("192.0.2.8"))
+		figure.Figure{
+			Row: 27, Part: fmt.Sprintf("a newcomer behind %d stuck handshakes", n), Held: took <= handshakeYield+2*openTime, Bar: "1.2 s",
+			Got: fmt.Sprintf("greeted after %v", took),
+		}.Tell(t)
+		if took > handshakeYield+2*openTime {
 			t.Errorf("behind %d that were stuck the greeting took %v", n, took)
 		}
 		for _, nc := range stuck {

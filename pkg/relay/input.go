@@ -448,6 +448,7 @@ func (s *session) pace() bool {
 		return true
 	}
 	wait := s.limiter.Reserve().Delay()
+	s.srv.rateWaits.Add(1)
 	if !s.slowed {
 		s.slowed = true
 		if !s.home.raw {

@@ -36,7 +36,7 @@ type watch struct {
 // server.
 func (s *Server) reap() {
 	var prober sock.Prober
-	next := 0
+	next, stalled := 0, int64(0)
 	t := time.NewTimer(s.cfg.ReapInterval)
 	defer t.Stop()
 	for {
@@ -49,9 +49,13 @@ func (s *Server) reap() {
 		now := time.Now()
 		for _, sess := range slice {
 			s.look(sess, now, &prober)
+			if !sess.watch.stalled.IsZero() && sess.why.Load() == nil {
+				stalled++
+			}
 		}
 		if next += reapSlice; next >= total {
-			next = 0
+			s.stalled.Store(stalled)
+			next, stalled = 0, 0
 			s.tidy(now)
 			s.expire(now)
 		}

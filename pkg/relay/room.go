@@ -93,6 +93,7 @@ type room struct {
 	earlier   uint64      // the last number that was given before the room began
 	forgotten uint64      // records before it are not shown to newcomers: some were deleted
 	seq       uint64      // of the last message
+	fresh     int         // messages that no sweep has brought yet
 	rec       feed.Record // what is being said, here so that nothing is allocated for it
 	msg       Message     // the same, for the journal
 }
@@ -234,6 +235,7 @@ func (r *room) ordered(e *event, seq uint64) {
 		r.ringBells(&r.rec)
 	}
 	r.srv.messages.Add(1)
+	r.fresh++
 	r.srv.awake(r)
 	r.said.Store(r.srv.uptime())
 	r.spoken.Store(now)

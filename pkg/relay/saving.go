@@ -116,6 +116,7 @@ func (s *session) yieldToJournal() bool {
 	if s.lately++; s.lately <= busySender || s.srv.keepsUp() {
 		return true
 	}
+	s.srv.backlogWaits.Add(1)
 	t := time.NewTicker(backlogStep)
 	defer t.Stop()
 	for range backlogMost {

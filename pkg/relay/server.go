@@ -63,10 +63,12 @@ type Server struct {
 	messages atomic.Uint64
 	accepted atomic.Uint64
 	refused  atomic.Uint64
+	stats
 
 	// Which room's broadcaster was awake last, and when last another one was.
 	lastAwake  atomic.Uint32
 	lastChange atomic.Int64 // uptime
+	pauses     pauses
 
 	relieved atomic.Int64 // uptime of the last call for memory
 	expired  time.Time    // when sanctions that are over were last looked for; the reaper's
@@ -120,6 +122,7 @@ func New(cfg Config) *Server {
 		perAddr:   make(map[netip.Prefix]int),
 		listeners: make(map[*listener]struct{}),
 	}
+	s.stats.init()
 	s.commands = commandTable()
 	s.remember()
 	s.budget.Limit = cfg.LogMemory
@@ -374,6 +377,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	<-empty
 	s.running.Wait()
+	s.pauses.close()
 	if s.memory != nil {
 		err = errors.Join(err, s.memory.Close())
 	}

@@ -21,15 +21,16 @@ import (
 // to the room; what it is written comes from whoever has the turn of its outlet.
 type session struct {
 	// Set at accept, never changed.
-	id      uint32
-	srv     *Server
-	home    roomKey // the room it comes to
-	conn    *sock.Conn
-	out     *feed.Outlet
-	address netip.Prefix // what counts as one address; invalid: not limited
-	began   time.Time
-	done    chan struct{} // closed by end
-	left    chan struct{} // closed by finish: it is in no room any more
+	id        uint32
+	srv       *Server
+	home      roomKey // the room it comes to
+	conn      *sock.Conn
+	out       *feed.Outlet
+	transport string       // of Stats
+	address   netip.Prefix // what counts as one address; invalid: not limited
+	began     time.Time
+	done      chan struct{} // closed by end
+	left      chan struct{} // closed by finish: it is in no room any more
 
 	why atomic.Pointer[cause] // set once, by end
 
@@ -89,7 +90,9 @@ func newSession(srv *Server, d door, nc net.Conn) *session {
 		done: make(chan struct{}), left: make(chan struct{}),
 	}
 	s.heard.Store(srv.uptime())
+	s.transport = transportOf(s.conn, d.format)
 	s.out = feed.NewOutlet(s.conn, func(err error) { s.end(causeOf(err)) })
+	s.out.Tally = &srv.tally
 	s.lines.Max = srv.cfg.MaxLine
 	if srv.cfg.Rate > 0 && srv.cfg.Burst > 0 {
 		s.limiter = rate.NewLimiter(rate.Limit(srv.cfg.Rate), srv.cfg.Burst)

@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/chatd/chatd/internal/figure"
 	"github.com/chatd/chatd/internal/pipe"
 )
 
@@ -230,6 +231,7 @@ func TestPausedReader(t *testing.T) {
 		if bob.gone() {
 			t.Fatal("a paused reader was reaped within 14 minutes")
 		}
+		figure.Figure{Row: 11, Part: "who has only stopped reading", Held: true, Bar: "still there after 14 minutes", Got: "still there"}.Tell(t)
 		bob.resume()
 		next, gaps := 1, 0
 		gap := regexp.MustCompile(`^\* (\d+) messages skipped \(#(\d+)–#(\d+)\)(.*)$`)
@@ -258,6 +260,10 @@ func TestPausedReader(t *testing.T) {
 		if next != said+1 || gaps != 1 {
 			t.Fatalf("went on to #%d with %d gaps", next, gaps)
 		}
+		figure.Figure{
+			Row: 1, Part: "who reads on after 14 minutes", Held: true, Bar: "every message, or its number in a gap",
+			Got: fmt.Sprintf("%d of %d unaccounted for, %d gap", said-next+1, said, gaps),
+		}.Tell(t)
 	})
 }
 
@@ -306,6 +312,7 @@ func TestStormOfArrivals(t *testing.T) {
 		if len(got) > 2 || !strings.HasSuffix(got[len(got)-1], " joined") {
 			t.Fatalf("1,000 arrivals in a second are %d lines: %q", len(got), got)
 		}
+		arrivals := len(got)
 		for _, p := range crowd {
 			_ = p.conn.Close()
 		}
@@ -313,6 +320,10 @@ func TestStormOfArrivals(t *testing.T) {
 		if got := watcher.seen(); len(got) > 2 || got[len(got)-1] != "* 999 left" {
 			t.Fatalf("1,000 departures at once are %d lines: %q", len(got), got)
 		}
+		figure.Figure{
+			Row: 14, Part: "1,000 arrivals within a second", Held: arrivals <= 2, Bar: "2 notices",
+			Got: fmt.Sprintf("%d notices", arrivals),
+		}.Tell(t)
 	})
 }
 
@@ -395,6 +406,7 @@ func TestClockSteps(t *testing.T) {
 		if ana.gone() {
 			t.Fatal("reaped for a step of the clock")
 		}
+		figure.Figure{Row: 30, Held: true, Bar: "0, and nobody is found idle", Got: "0 of 5 out of order, 0 found idle"}.Tell(t)
 	})
 }
 
@@ -499,6 +511,11 @@ func TestPanicInACommand(t *testing.T) {
 		if n := count(bob.seen(), "still here"); n != 1 {
 			t.Fatal("the session did not go on")
 		}
+		there := b.Counts().Sessions
+		figure.Figure{Row: 13, Held: there == 2, Bar: "0", Got: fmt.Sprintf("%d of 2 dropped", 2-there)}.Tell(t)
+		if there != 2 {
+			t.Errorf("%d of 2 are there", there)
+		}
 	})
 }
 
@@ -538,6 +555,7 @@ func TestProbe(t *testing.T) {
 		if err := b.Probe(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatalf("a wedged room: %v", err)
 		}
+		figure.Figure{Row: 32, Part: "the probe of a room that hangs", Held: true, Bar: "fails within 15 s", Got: "fails at its deadline, 15 s"}.Tell(t)
 		close(wedge)
 	})
 }

@@ -14,7 +14,7 @@ type stay struct {
 	seat  *seat   // nil: it is the reading window of another session
 	known sitting // what its ticket says
 	since uint64  // the last number in the room when it entered
-	owed  *owing // what it missed and has not been shown yet; nil: nothing
+	owed  *owing  // what it missed and has not been shown yet; nil: nothing
 
 	parted *leaving // where it left its last room; nil: it is in one, or never was
 	taken  uint64   // bytes that the peer surely had when the connection was closed

@@ -10,11 +10,9 @@ import (
 )
 
 const (
-	// sweepSlice is how long a sweep goes on while other rooms are busy, and
-	// sweepPause how long it then lets them run. Yielding is not enough: the
-	// runtime looks at the network last.
+	// sweepSlice is how long a sweep goes on while other rooms are busy, before it
+	// lets them run.
 	sweepSlice = time.Millisecond
-	sweepPause = 50 * time.Microsecond
 	// sweepStride is how many members a sweep serves between two looks at the
 	// clock, and how many a hand takes at a time.
 	sweepStride = 32
@@ -23,28 +21,40 @@ const (
 	sweepShare = 256
 )
 
-// sweep brings each member all that is new, in one write each.
+// sweep brings each member all that is new, in one write each. Once it has, it counts
+// what that was.
 func (r *room) sweep() {
+	began := r.srv.uptime()
+	var deliveries uint64
 	if n := min(runtime.GOMAXPROCS(0), len(r.members)/sweepShare); n > 1 && !r.srv.beside(r) {
-		r.hands.sweep(r.members, n)
-		return
+		deliveries = r.hands.sweep(r.members, n)
+	} else {
+		deliveries = r.sweepInSlices(began)
 	}
-	r.sweepInSlices()
+	if deliveries > 0 {
+		r.srv.tally.Records.Add(deliveries)
+	}
+	if r.fresh > 0 {
+		r.srv.sweepSizes.add(sweepSizeBounds, int64(r.fresh))
+		r.srv.sweepTimes.add(sweepTimeBounds, r.srv.uptime()-began)
+		r.fresh = 0
+	}
 }
 
-// sweepInSlices pauses now and then while other rooms are busy.
-func (r *room) sweepInSlices() {
-	begin := time.Now()
+// sweepInSlices pauses now and then while other rooms are busy. It begins at an
+// uptime.
+func (r *room) sweepInSlices(began int64) (deliveries uint64) {
 	for i, m := range r.members {
-		m.out.Flush()
-		if i%sweepStride != sweepStride-1 || time.Since(begin) < sweepSlice {
+		deliveries += m.out.Deliver()
+		if i%sweepStride != sweepStride-1 || r.srv.uptime()-began < int64(sweepSlice) {
 			continue
 		}
 		if r.srv.beside(r) {
-			time.Sleep(sweepPause)
+			r.srv.pauses.wait()
 		}
-		begin = time.Now()
+		began = r.srv.uptime()
 	}
+	return deliveries
 }
 
 // hands serve the members of a large room together, on as many processors. Each
@@ -55,7 +65,8 @@ type hands struct {
 	next    atomic.Int64 // the first member that nobody has taken
 	others  sync.WaitGroup
 	failed  atomic.Pointer[failure]
-	help    func() // what the other hands do, made once
+	sent    atomic.Uint64 // deliveries, of the hands that are done
+	help    func()        // what the other hands do, made once
 }
 
 // failure is a hand's panic, which is the broadcaster's then.
@@ -67,8 +78,8 @@ type failure struct {
 func (f *failure) String() string { return fmt.Sprintf("%v\n%s", f.value, f.stack) }
 
 // sweep flushes all members with n hands, the caller's among them, and returns
-// when all have been.
-func (h *hands) sweep(members []*member, n int) {
+// how many deliveries that were when all have been.
+func (h *hands) sweep(members []*member, n int) (deliveries uint64) {
 	if h.help == nil {
 		h.help = func() {
 			defer h.others.Done()
@@ -94,9 +105,12 @@ func (h *hands) sweep(members []*member, n int) {
 	if f := h.failed.Load(); f != nil {
 		panic(f)
 	}
+	return h.sent.Swap(0)
 }
 
 func (h *hands) work() {
+	var deliveries uint64
+	defer func() { h.sent.Add(deliveries) }()
 	for {
 		end := int(h.next.Add(sweepStride))
 		begin := end - sweepStride
@@ -104,7 +118,7 @@ func (h *hands) work() {
 			return
 		}
 		for _, m := range h.members[begin:min(end, len(h.members))] {
-			m.out.Flush()
+			deliveries += m.out.Deliver()
 		}
 	}
 }

@@ -14,7 +14,16 @@ const (
 	pongWithin = 30 * time.Second
 )
 
-var endSilent = &cause{log: "no answer to a ping", how: "is gone (connection lost)", dead: true}
+var (
+	endSilent   = &cause{log: "no answer to a ping", how: "is gone (connection lost)", dead: true}
+	endProtocol = &cause{log: "broke the protocol", how: "left"}
+)
+
+// with is the cause with what it was.
+func (c cause) with(err error) *cause {
+	c.err = err
+	return &c
+}
 
 // framed tells whether what comes in are WebSocket frames.
 func (s *session) framed() bool { return s.program != nil && s.program.frames != nil }
@@ -25,7 +34,7 @@ func (s *session) inputFrames(data []byte) {
 	for s.why.Load() == nil {
 		m, rest, ok, err := p.frames.Next(data)
 		if err != nil {
-			s.end(&cause{log: "broke the protocol", how: "left", err: err})
+			s.end(endProtocol.with(err))
 			return
 		}
 		if !ok {
@@ -36,9 +45,9 @@ func (s *session) inputFrames(data []byte) {
 		case wire.FrameText:
 			s.guarded(m.Data, s.takeRequest)
 		case wire.FrameBinary:
-			s.end(&cause{log: "broke the protocol", how: "left", err: &wire.CloseError{
+			s.end(endProtocol.with(&wire.CloseError{
 				Code: closeUnsupported, Reason: "objects come in text frames",
-			}})
+			}))
 		case wire.FramePing:
 			if s.pace() { // so that nobody is kept busy by pings
 				s.out.Post(wire.AppendFrame(nil, wire.FramePong, m.Data))
