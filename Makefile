@@ -1,6 +1,6 @@
 # Everything that is done more than once. Continuous integration calls these too.
 
-.PHONY: all build test test-qt torture fuzz bench docs clean
+.PHONY: all build test test-qt test-systemd torture loops fuzz bench docs packages clean
 
 all: build
 
@@ -16,9 +16,19 @@ test:
 test-qt:
 	@tools/qt.sh
 
-# The loops of the tests in their full size.
+# Tries the shipped units under a real systemd, in containers, as root; makes a
+# minimal Debian for them at first. CHATD_TEST_SYSTEMD=off switches it off.
+test-systemd:
+	@tools/systemd.sh
+
+# Tries the faults of docs/faults.md in their full size, in about a quarter of an
+# hour, and writes docs/torture.md anew. TORTURE="-rows 11,18" tries these.
 torture:
-	@CHATD_TORTURE=1 FUZZTIME=60s tools/test.sh deps build torture fuzz
+	@tools/test.sh deps torture
+
+# All tests in their full size, and a minute of fuzzing each target: hours.
+loops:
+	@CHATD_TORTURE=1 FUZZTIME=60s tools/test.sh deps build loops fuzz
 
 # Looks for bad input for as long as FUZZTIME says, each target.
 fuzz:
@@ -29,9 +39,15 @@ fuzz:
 bench:
 	@go run ./bench/suite $(BENCH)
 
-# Writes docs/configuration.md, configs/chatd.env and the golden files anew.
+# Writes docs/configuration.md, docs/man/chatd.env.5, configs/chatd.env and the
+# golden files anew.
 docs:
 	go test ./cmd/chatd -run TestDocs -update
 
+# Builds the .deb and .rpm of this commit in dist/. PACKAGES=--check builds them
+# twice, compares, and asks lintian.
+packages:
+	@tools/packages.sh $(PACKAGES)
+
 clean:
-	rm -rf bin
+	rm -rf bin dist

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sees to the programs that the tests talk to: installs what is missing if it can,
-# and says what to install if it cannot.
+# and says what to install if it cannot. Arguments are more of them, PROGRAM:PACKAGE.
 set -eu
 need=(
   cc:gcc cc:libc6-dev
@@ -8,7 +8,8 @@ need=(
   inetutils-telnet:inetutils-telnet telnet-ssl:telnet-ssl
   ip:iproute2 taskset:util-linux sqlite3:sqlite3 strace:strace hostname:hostname tmux:tmux jq:jq
   systemd-analyze:systemd systemd-socket-activate:systemd
-  chromium:chromium
+  chromium:chromium mandoc:mandoc
+  "$@"
 )
 missing=()
 for pair in "${need[@]}"; do
@@ -17,6 +18,7 @@ for pair in "${need[@]}"; do
 done
 [ -e /usr/include/stdio.h ] || missing+=(libc6-dev)
 [ -e /usr/lib/python3/dist-packages/websockets ] || missing+=(python3-websockets)
+"$(dirname "$0")/promtool.sh" >/dev/null
 [ ${#missing[@]} -gt 0 ] || exit 0
 install="apt-get install --no-install-recommends -y ${missing[*]}"
 if [ "$(id -u)" != 0 ]; then

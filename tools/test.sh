@@ -12,7 +12,7 @@ format() {
 }
 
 # bench/plot is a module of its own.
-vet() { go vet ./... && go vet -tags fanout ./bench/... && go -C bench/plot vet ./... ; }
+vet() { go vet ./... && go vet -tags systemd ./test/... && go vet -tags fanout ./bench/... && go -C bench/plot vet ./... ; }
 
 static() {
   go tool -modfile=tools/go.mod staticcheck ./... &&
@@ -25,7 +25,9 @@ unit() { go test -race -timeout 10m ./... && go -C bench/plot test ./... ; }
 
 fuzz() { tools/fuzz.sh "${FUZZTIME:-5s}" ; }
 
-torture() { go test -p 1 -timeout 60m -count=1 ./... ; }
+torture() { go run ./bench/torture ${TORTURE:-} ; }
+
+loops() { go test -p 1 -timeout 60m -count=1 ./... ; }
 
 # Not with -race: these measure.
 costs() { go test -count=1 -run 'Cost|NoAllocations' ./internal/feed ./internal/sock ./internal/store ./pkg/relay ; }

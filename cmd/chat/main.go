@@ -18,9 +18,9 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"time"
 
-	"github.com/charmbracelet/x/term"
-
+	"github.com/chatd/chatd/internal/terminal"
 	"github.com/chatd/chatd/pkg/client"
 )
 
@@ -48,7 +48,7 @@ func run(args []string, getenv func(string) string, stdin, stdout *os.File, stde
 		fmt.Fprint(stdout, versionLine())
 		return exitOK
 	}
-	way := choose(o, term.IsTerminal(stdin.Fd()), term.IsTerminal(stdout.Fd()))
+	way := choose(o, terminal.IsTerminal(stdin), terminal.IsTerminal(stdout))
 	if way == talking && getenv("TERM") == "dumb" {
 		complain(stderr, errors.New("this terminal cannot move its cursor (TERM=dumb); use nc, or chat -f to read"))
 		return exitUsage
@@ -63,7 +63,7 @@ func run(args []string, getenv func(string) string, stdin, stdout *os.File, stde
 			setHistory(dial.Rooms, client.None)
 		}
 	}
-	c, err := connect(context.Background(), o, dial, stdin, stderr)
+	c, err := terminal.Connect(context.Background(), o.url, dial, stdin, stderr)
 	if err != nil {
 		complain(stderr, err)
 		return exitFailed
@@ -76,9 +76,9 @@ func run(args []string, getenv func(string) string, stdin, stdout *os.File, stde
 		}
 		err = say(c, stdin, stderr)
 	case following:
-		err = follow(c, o.rooms(), stdout, stderr)
+		err = terminal.Follow(c, o.rooms(), stdout, func(err error) { complain(stderr, err) })
 	default:
-		err = talk(c, o, stdin, stdout)
+		err = terminal.Talk(c, terminal.Options{Server: o.url, Clear: !o.encrypted()}, stdin, stdout)
 	}
 	if err != nil {
 		complain(stderr, err)
@@ -109,21 +109,41 @@ func choose(o options, in, out bool) way {
 	return talking
 }
 
-func complain(w io.Writer, err error) {
-	fmt.Fprintln(w, "chat: "+label(strings.TrimPrefix(err.Error(), "client: ")))
+// sayPatience is how long a line may go without an answer before the program gives up: a
+// server that restarts is back by then.
+const sayPatience = time.Minute
+
+// say says each line of r, and returns when all are stored.
+func say(c *client.Client, r io.Reader, stderr io.Writer) error {
+	o := terminal.Say(c, "", r, sayPatience)
+	if o.Unkept != nil {
+		complain(stderr, fmt.Errorf("it was said, but is not kept: %w", o.Unkept))
+	}
+	return o.Said()
 }
 
+func complain(w io.Writer, err error) {
+	fmt.Fprintln(w, "chat: "+terminal.Label(strings.TrimPrefix(err.Error(), "client: ")))
+}
+
+// version can be set when linking: -ldflags "-X main.version=1.2.3".
+var version string
+
+// versionLine is what --version prints: version, commit, Go, platform.
 func versionLine() string {
-	name, commit := "development version", "unknown"
+	name, commit := version, "unknown"
 	if info, ok := debug.ReadBuildInfo(); ok {
-		if v := info.Main.Version; v != "" && v != "(devel)" {
-			name = v
+		if name == "" {
+			name = info.Main.Version
 		}
 		for _, s := range info.Settings {
 			if s.Key == "vcs.revision" {
 				commit = s.Value
 			}
 		}
+	}
+	if name == "" || name == "(devel)" {
+		name = "development version"
 	}
 	return fmt.Sprintf("chat %s, commit %s, %s %s/%s\n", name, commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

@@ -212,7 +212,7 @@ func TestDependencies(t *testing.T) {
 		}
 	}
 	slices.Sort(ours)
-	if want := []string{"cmd/chat", "internal/when", "internal/wire", "pkg/client"}; !slices.Equal(ours, want) {
+	if want := []string{"cmd/chat", "internal/terminal", "internal/when", "internal/wire", "pkg/client"}; !slices.Equal(ours, want) {
 		t.Errorf("it depends on %q of ours", ours)
 	}
 }

@@ -2,12 +2,14 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"net/url"
 	"os"
 	"strings"
@@ -241,3 +243,9 @@ func (f files) tls(encrypted bool) (*tls.Config, error) {
 	}
 	return &tls.Config{RootCAs: pool}, nil
 }
+
+// errNoDial is what noDial returns.
+var errNoDial = errors.New("nothing is dialled")
+
+// noDial is for a client that only reads an address.
+func noDial(context.Context, string, string) (net.Conn, error) { return nil, errNoDial }

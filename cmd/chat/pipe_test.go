@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chatd/chatd/internal/terminal/tmuxtest"
 	"github.com/chatd/chatd/pkg/client"
 	"github.com/chatd/chatd/pkg/relay"
 )
@@ -111,7 +112,7 @@ func next(t *testing.T, lines *bufio.Reader, n int) (all []string) {
 	t.Helper()
 	for range n {
 		line, err := lines.ReadString('\n')
-		if err != nil || len(line) < 7 || !clock.MatchString(line[:5]) {
+		if err != nil || len(line) < 7 || !tmuxtest.Clock.MatchString(line[:5]) {
 			t.Fatalf("%q is no line of what was said: %v", line, err)
 		}
 		all = append(all, line[6:len(line)-1])

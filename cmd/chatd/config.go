@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -32,12 +33,13 @@ import (
 //	example          a value other than the default
 //	group            the heading under which this and the following ones stand
 type config struct {
-	Listen string `env:"CHATD_LISTEN" envDefault:"tcp://:7777" group:"Listening" desc:"where to listen: tcp://HOST:PORT, tls://HOST:PORT, unix:///PATH or, for browsers, http://HOST:PORT and https://HOST:PORT, several separated by commas" more:"Without a host, all addresses are meant, and port 0 is any free one. Append ?serve=raw to pass bytes on unchanged instead of chatting (&room=NAME joins several such listeners), ?serve=echo to send back every byte, ?serve=fortune to say a fortune and close (&format=qt, qt4 or qtlocal for the clients of Qt's examples), ?backlog=N for the length of the kernel's queue, and, for a socket in the file system, ?mode=0660 and &group=NAME. When systemd gives the service a runtime directory, the default is also a socket chatd.sock in it; when systemd hands over sockets, the default is these alone, and fd://NAME names one of them beside others (&tls=on for TLS on it)." example:"tcp://192.0.2.7:7777,http://:8080,unix:///tmp/chatd.sock?mode=0600"`
+	Listen string `env:"CHATD_LISTEN" envDefault:"tcp://:7777" group:"Listening" desc:"where to listen: tcp://HOST:PORT, tls://HOST:PORT, unix:///PATH or, for browsers, http://HOST:PORT and https://HOST:PORT, several separated by commas" more:"Without a host, all addresses are meant, and port 0 is any free one. Append ?serve=raw to pass bytes on unchanged instead of chatting (&room=NAME joins several such listeners), ?serve=echo to send back every byte, ?serve=fortune to say a fortune and close (&format=qt, qt4 or qtlocal for the clients of Qt's examples), ?backlog=N for the length of the kernel's queue, and, for a socket in the file system, ?mode=0660 and &group=NAME. When systemd gives the service a runtime directory, there is also a socket chatd.sock in it, by default for everybody on the machine, and otherwise for root, unless it is listed; when systemd hands over sockets, the default is these alone, and fd://NAME names one of them beside others (&tls=on for TLS on it)." example:"tcp://192.0.2.7:7777,http://:8080,unix:///tmp/chatd.sock?mode=0600"`
 
-	TLSCertFile string  `env:"CHATD_TLS_CERT_FILE" default:"none" desc:"file with the certificate for tls:// and https:// listeners, in PEM" more:"Behind it in the file are those that lead from it to one that clients trust (fullchain.pem). chatd looks at it again when somebody connects, at most once a second, and at SIGHUP; those who are in stay. If the new one is no good, the old one stays and the log says so." example:"/etc/chatd/fullchain.pem"`
-	TLSKeyFile  string  `env:"CHATD_TLS_KEY_FILE" default:"none" desc:"file with the key of that certificate, in PEM" more:"Nobody but its owner and group may have any access to it. It is read again whenever the certificate is." example:"/etc/chatd/privkey.pem"`
-	WebOrigins  origins `env:"CHATD_WEB_ORIGINS" default:"none" desc:"origins of pages that may chat here, such as https://chat.example.org, separated by commas" more:"The page of an http:// or https:// listener works without this when it is opened by an address of the machine, by localhost, by the machine's host name or by the host in the listener's URL. Any other name by which people reach it, and the name of a proxy in front, is written here: browsers are refused otherwise, so that no other site can use the chat in the name of those who visit it." example:"https://chat.example.org,http://chat.lan:8080"`
-	ProxyFrom   proxies `env:"CHATD_PROXY_FROM" default:"none" desc:"addresses of proxies that say for whom they speak, separated by commas" more:"Addresses or prefixes, such as 192.0.2.7 or 10.0.0.0/8. Every TCP connection from one of them, with TLS or without, has to begin with a PROXY header, version 1 or 2, and the address in it is the one that counts: for limits and bans, in the log and in /whois. Anybody else's header is a line like any other." example:"127.0.0.1,10.0.0.0/8"`
+	TLSCertFile string   `env:"CHATD_TLS_CERT_FILE" default:"none" desc:"file with the certificate for tls:// and https:// listeners, in PEM" more:"Behind it in the file are those that lead from it to one that clients trust (fullchain.pem). chatd looks at it again when somebody connects, at most once a second, and at SIGHUP; those who are in stay. If the new one is no good, the old one stays and the log says so." example:"/etc/chatd/fullchain.pem"`
+	TLSKeyFile  string   `env:"CHATD_TLS_KEY_FILE" default:"none" desc:"file with the key of that certificate, in PEM" more:"Nobody but its owner and group may have any access to it. It is read again whenever the certificate is." example:"/etc/chatd/privkey.pem"`
+	WebOrigins  origins  `env:"CHATD_WEB_ORIGINS" default:"none" desc:"origins of pages that may chat here, such as https://chat.example.org, separated by commas" more:"The page of an http:// or https:// listener works without this when it is opened by an address of the machine, by localhost, by the machine's host name or by the host in the listener's URL. Any other name by which people reach it, and the name of a proxy in front, is written here: browsers are refused otherwise, so that no other site can use the chat in the name of those who visit it." example:"https://chat.example.org,http://chat.lan:8080"`
+	ProxyFrom   proxies  `env:"CHATD_PROXY_FROM" default:"none" desc:"addresses of proxies that say for whom they speak, separated by commas" more:"Addresses or prefixes, such as 192.0.2.7 or 10.0.0.0/8. Every TCP connection from one of them, with TLS or without, has to begin with a PROXY header, version 1 or 2, and the address in it is the one that counts: for limits and bans, in the log and in /whois. Anybody else's header is a line like any other." example:"127.0.0.1,10.0.0.0/8"`
+	OpsListen   opsPlace `env:"CHATD_OPS_LISTEN" default:"nowhere" desc:"where to show metrics, health and profiles over HTTP: tcp://HOST:PORT or unix:///PATH" more:"/metrics is for Prometheus, /healthz and /readyz say whether chatd is well and takes newcomers, /debug/pprof/ is for go tool pprof. Whoever reaches it reads all that, so name an address that nobody else reaches. Browsers are let in by the names that the page of the chat has. Append ?backlog=N, ?mode=0660 or &group=NAME as in CHATD_LISTEN." example:"tcp://127.0.0.1:9777"`
 
 	Name        hostName `env:"CHATD_NAME" default:"the machine's host name" group:"What people see" desc:"what the greeting calls this server" more:"At most 64 characters." example:"lobby.example.org"`
 	History     count    `env:"CHATD_HISTORY" envDefault:"20" max:"4096" off:"none" desc:"lines of earlier talk that a newcomer is shown" example:"100"`
@@ -111,6 +113,9 @@ func loadConfig(environ environment) (config, error) {
 		var err error
 		cfg.listeners, err = listen.Parse(cfg.Listen)
 		wrong = append(wrong, prefixed("CHATD_LISTEN", err)...)
+		if seat, ok := ownSocket(environ, 0o600); ok && err == nil {
+			cfg.listeners = withSeat(cfg.listeners, seat)
+		}
 	}
 	if cfg.MOTDFile != "" {
 		_, err := readMOTD(cfg.MOTDFile)
@@ -208,12 +213,28 @@ func listenDefault(environ environment, pid int, fallback string) string {
 	if n, err := strconv.Atoi(environ["LISTEN_FDS"]); err == nil && n > 0 && environ["LISTEN_PID"] == strconv.Itoa(pid) {
 		return ""
 	}
-	directory, _, _ := strings.Cut(environ["RUNTIME_DIRECTORY"], ":")
-	if !filepath.IsAbs(directory) {
-		return fallback
+	if socket, ok := ownSocket(environ, 0o666); ok {
+		return fallback + "," + socket.String()
 	}
-	socket := listen.Spec{Scheme: "unix", Path: filepath.Join(directory, "chatd.sock"), Service: listen.Chat, Mode: 0o666}
-	return fallback + "," + socket.String()
+	return fallback
+}
+
+// ownSocket is the socket in the runtime directory, if systemd gave the service one.
+func ownSocket(environ environment, mode fs.FileMode) (socket listen.Spec, ok bool) {
+	directory, _, _ := strings.Cut(environ["RUNTIME_DIRECTORY"], ":")
+	socket = listen.Spec{Scheme: "unix", Path: filepath.Join(directory, "chatd.sock"), Service: listen.Chat, Mode: mode}
+	return socket, filepath.IsAbs(directory)
+}
+
+// withSeat adds the operator's seat, a socket for root and the service's own user, to
+// listeners that do not have it: there is a way in whatever they are.
+func withSeat(listeners []listen.Spec, seat listen.Spec) []listen.Spec {
+	for _, l := range listeners {
+		if l.Scheme == "unix" && filepath.Clean(l.Path) == seat.Path {
+			return listeners
+		}
+	}
+	return append(listeners, seat)
 }
 
 // unknownVariable returns a sentence if name looks like a variable of chatd and

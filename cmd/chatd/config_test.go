@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/chatd/chatd/internal/figure"
 	"github.com/chatd/chatd/internal/fortune"
 	"github.com/chatd/chatd/internal/listen"
 	"github.com/chatd/chatd/pkg/relay"
@@ -149,10 +150,14 @@ func TestBadValues(t *testing.T) {
 		"CHATD_TLS_CERT_FILE": {large, filepath.Join(folder, "none")}, // without a key; TestBadCertificates has the rest
 		"CHATD_TLS_KEY_FILE":  {large, filepath.Join(folder, "none")},
 		"CHATD_PROXY_FROM":    {",", "proxy", "192.0.2.7:80", "192.0.2.7/33", "192.0.2.7/24", "fe80::1%eth0", "::ffff:0.0.0.0/96", "192.0.2.7;192.0.2.8"},
-		"CHATD_WEB_ORIGINS":   {",", "chat.example.org", "https://*.example.org", "ws://chat.example.org", "https://chat.example.org/chat", "https://bücher.example", "null", "https://a.example,https://A.example:443"},
-		"CHATD_OPERATORS":     {"ana;bob", "ana bob", ",", "ana,,ana", "ana,Ana", "guest7", "раураl", "ana,\xff", "-", strings.Repeat("a", 33)},
-		"CHATD_LOG_LEVEL":     {"loud", "off", "0"},
-		"CHATD_LOG_FORMAT":    {"xml", "journal", "auto,json"},
+		"CHATD_OPS_LISTEN": {
+			"9777", "127.0.0.1:9777", "http://127.0.0.1:9777", "tls://:9777", "fd://metrics", "tcp://:1,tcp://:2", ",",
+			"tcp://:9777?serve=raw", "unix:metrics", "unix:///tmp/metrics?mode=0444",
+		},
+		"CHATD_WEB_ORIGINS": {",", "chat.example.org", "https://*.example.org", "ws://chat.example.org", "https://chat.example.org/chat", "https://bücher.example", "null", "https://a.example,https://A.example:443"},
+		"CHATD_OPERATORS":   {"ana;bob", "ana bob", ",", "ana,,ana", "ana,Ana", "guest7", "раураl", "ana,\xff", "-", strings.Repeat("a", 33)},
+		"CHATD_LOG_LEVEL":   {"loud", "off", "0"},
+		"CHATD_LOG_FORMAT":  {"xml", "journal", "auto,json"},
 	}
 	var all strings.Builder
 	for _, s := range settings() {
@@ -174,6 +179,10 @@ func TestBadValues(t *testing.T) {
 		}
 	}
 	golden(t, "testdata/mistakes.golden", all.String())
+	figure.Figure{
+		Row: 22, Part: "bad values", Held: !t.Failed(), Bar: "one for every variable at least, each told in a line",
+		Got: fmt.Sprintf("%d of %d variables, %d values", len(bad), len(settings()), strings.Count(all.String(), "\n")),
+	}.Tell(t)
 }
 
 func TestGoodValues(t *testing.T) {
@@ -210,6 +219,10 @@ func TestGoodValues(t *testing.T) {
 		{"CHATD_OPERATORS", " ana , Zoë,聊天,", func(c config) bool { return slices.Equal(c.Operators, names{"ana", "Zoë", "聊天"}) }},
 		{"CHATD_PROXY_FROM", "off", func(c config) bool { return c.ProxyFrom == nil }},
 		{"CHATD_PROXY_FROM", "192.0.2.7, 10.0.0.0/8", func(c config) bool { return fmt.Sprint(c.ProxyFrom) == "[192.0.2.7/32 10.0.0.0/8]" }},
+		{"CHATD_OPS_LISTEN", "off", func(c config) bool { return !c.OpsListen.wanted() }},
+		{"CHATD_OPS_LISTEN", "unix:///run/ops?mode=0600", func(c config) bool {
+			return c.OpsListen == opsPlace{Scheme: "unix", Path: "/run/ops", Service: listen.Ops, Mode: 0o600}
+		}},
 		{"CHATD_WEB_ORIGINS", "off", func(c config) bool { return c.WebOrigins == nil }},
 		{"CHATD_WEB_ORIGINS", "https://Chat.example.org:443/, http://[::1]:8080", func(c config) bool {
 			return slices.Equal(c.WebOrigins, origins{"https://chat.example.org", "http://[::1]:8080"})
@@ -242,7 +255,7 @@ func TestUnknownVariables(t *testing.T) {
 		{"CHATD_WEB_ORIGIN", "CHATD_WEB_ORIGINS"},
 		{"CHATD_TLS_CERT", ""},
 		{"CHATD_TLS_KEYFILE", "CHATD_TLS_KEY_FILE"},
-		{"CHATD_OPS_LISTEN", ""},
+		{"CHATD_OPS_LISTN", "CHATD_OPS_LISTEN"},
 		{"CHATD_PORT", ""},
 		{"CHATD_", ""},
 	} {

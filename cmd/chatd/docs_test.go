@@ -32,8 +32,8 @@ chatd is configured by environment variables. This page is printed from the code
 [configs/chatd.env](../configs/chatd.env), which systemd reads as
 ` + "`/etc/chatd/chatd.env`" + `.
 
-- ` + "`chatd check`" + ` judges the variables it is started with and says where chatd would
-  listen. All mistakes are told at once, one line each, and a bad configuration
+- ` + "`chatd check`" + ` judges the variables it is started with, and ` + "`chatd check FILE`" + ` those in a file as
+  the service would be started with it, and says where chatd would listen. All mistakes are told at once, one line each, and a bad configuration
   exits with status 78 before anything is bound.
 - A variable that is empty counts as not set. What 0 switches off, the word
   ` + "`off`" + ` does too.
@@ -86,7 +86,7 @@ const envHead = `# Settings of chatd, one NAME=value a line. The systemd service
 # as /etc/chatd/chatd.env. Every line shows a default: take the # away from one to
 # change it, try it with
 #
-#     (set -a; . /etc/chatd/chatd.env; chatd check)
+#     chatd check /etc/chatd/chatd.env
 #
 # and restart chatd. A value with a space or a & in it goes in double quotes.
 # docs/configuration.md tells more.

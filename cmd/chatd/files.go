@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 	"unicode"
 	"unicode/utf8"
 
@@ -113,4 +114,10 @@ func reason(err error) error {
 		return path.Err
 	}
 	return err
+}
+
+// groupOfRoot tells whether a file belongs to root's group.
+func groupOfRoot(info fs.FileInfo) bool {
+	status, ok := info.Sys().(*syscall.Stat_t)
+	return ok && status.Gid == 0
 }

@@ -10,11 +10,16 @@ import (
 const helpHead = `chatd is a chat that people join with what every machine has: nc HOST 7777
 
   chatd                 serve until SIGTERM or Ctrl-C
-  chatd check           judge the configuration without starting anything
+  chatd check [FILE]    judge the configuration without starting anything, or
+                        what the service would be started with by FILE, as in
+                        chatd check /etc/chatd/chatd.env
   chatd export [ROOM]   show what is kept, of all rooms or one, a JSON object a
                         line, or with --text as people saw it; also while chatd
                         serves
   chatd forget NAME     delete all messages of a person while nothing serves
+  chatd console [ROOM]  the operator's seat in the chatd that runs here, with
+                        /stats, /sessions, /kick and the like (console --help)
+  chatd say ROOM TEXT   say something in it, for scripts (say --help)
   chatd help            show this text (also --help, -h)
   chatd version         show version, commit and Go version (also --version)
 
@@ -24,7 +29,9 @@ SIGHUP reads only the files again that they name.
 `
 
 const helpFoot = `
-Exit status: 0 after a clean stop, 78 for a bad configuration, 1 otherwise.
+Exit status: 0 after a clean stop, or when all was done; 64 for a command line
+that makes no sense, 78 for a bad configuration, 1 otherwise. console and say:
+69 if no server is there, 75 if it does not answer, 77 without permission.
 `
 
 // helpWidth is the width of the narrowest usual terminal.
@@ -78,8 +85,10 @@ func wrapped(text string, width int) []string {
 // version can be set when linking: -ldflags "-X main.version=1.2.3".
 var version string
 
-// versionLine is what chatd version shows: version, commit, Go, platform.
-func versionLine() string {
+// build is what was built.
+type build struct{ version, commit, goVersion string }
+
+func built() build {
 	name, commit, modified := version, "unknown", ""
 	if info, ok := debug.ReadBuildInfo(); ok {
 		if name == "" {
@@ -97,5 +106,11 @@ func versionLine() string {
 	if name == "" || name == "(devel)" {
 		name = "development version"
 	}
-	return fmt.Sprintf("chatd %s, commit %s%s, %s %s/%s\n", name, commit, modified, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return build{name, commit + modified, runtime.Version()}
+}
+
+// versionLine is what chatd version shows: version, commit, Go, platform.
+func versionLine() string {
+	b := built()
+	return fmt.Sprintf("chatd %s, commit %s, %s %s/%s\n", b.version, b.commit, b.goVersion, runtime.GOOS, runtime.GOARCH)
 }

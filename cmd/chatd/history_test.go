@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/chatd/chatd/internal/figure"
 )
 
 // exportedFrom is what chatd export says of a folder, taken apart.
@@ -147,8 +149,9 @@ func TestOneServerAFolder(t *testing.T) {
 	m := newManager(t)
 	socket := filepath.Join(t.TempDir(), "chat")
 	second := start(t, environment{"CHATD_LISTEN": "unix://" + socket, "CHATD_DATA": folder, "NOTIFY_SOCKET": m.address})
-	if status := second.exit(); status != exitFailed {
-		t.Errorf("a second server exits with %d", status)
+	exit := second.exit()
+	if exit != exitFailed {
+		t.Errorf("a second server exits with %d", exit)
 	}
 	second.says(fmt.Sprintf(`^chatd: .*in use by pid %d`, p.cmd.Process.Pid))
 	if n := len(second.stderr.all()); n != 1 {
@@ -171,6 +174,10 @@ func TestOneServerAFolder(t *testing.T) {
 	if diff := cmp.Diff([]string{"ana: hello"}, said(exportedFrom(t, folder))); diff != "" {
 		t.Errorf("what is kept (-want +got):\n%s", diff)
 	}
+	figure.Figure{
+		Row: 20, Part: "a second server on a folder", Held: !t.Failed(), Bar: "told the pid, binds nothing, changes nothing",
+		Got: fmt.Sprintf("exit status %d, %d line", exit, len(second.stderr.all())),
+	}.Tell(t)
 	ana.says("still here")
 	ana.sees("ana: still here$")
 	p.stop()

@@ -25,9 +25,9 @@ import (
 // systemd journal, straight to that. Logging never blocks: lines that nobody
 // takes are dropped and counted.
 //
-// Whoever calls it calls stop at the end, which writes what is still queued, for
+// Whoever calls it closes the sink at the end, which writes what is still queued, for
 // at most one second.
-func openLog(cfg config, stderr io.Writer) (log zerolog.Logger, stop func()) {
+func openLog(cfg config, stderr io.Writer) (zerolog.Logger, *logsink.Sink) {
 	// Who reads stderr may go away. The next line would then end the process.
 	signal.Ignore(syscall.SIGPIPE)
 
@@ -37,7 +37,7 @@ func openLog(cfg config, stderr io.Writer) (log zerolog.Logger, stop func()) {
 	}
 	sink := logsink.New(logWriter(cfg, stderr), droppedLine)
 	go sink.Run()
-	return stamped(sink).Level(level), func() { sink.Close() }
+	return stamped(sink).Level(level), sink
 }
 
 // stamped returns a logger of JSON lines with a time of millisecond precision.

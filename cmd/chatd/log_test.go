@@ -30,9 +30,9 @@ func events(log zerolog.Logger) {
 func TestLogAsJSON(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	log, stop := openLog(config{LogLevel: "info", LogFormat: "json"}, &out)
+	log, sink := openLog(config{LogLevel: "info", LogFormat: "json"}, &out)
 	events(log)
-	stop()
+	_ = sink.Close()
 	var lines []map[string]any
 	for line := range strings.Lines(out.String()) {
 		var fields map[string]any
@@ -52,9 +52,9 @@ func TestLogAsJSON(t *testing.T) {
 func TestLogForAPerson(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	log, stop := openLog(config{LogLevel: "info", LogFormat: "console"}, &out)
+	log, sink := openLog(config{LogLevel: "info", LogFormat: "console"}, &out)
 	events(log)
-	stop()
+	_ = sink.Close()
 	want := `TIME INF session ended cause="client: idle" id=17 transport=tcp
 TIME ERR "odd \x1b[2J thing" error=boom name="\x1b]0;owned\a\u009b31m\u202e\n<6>fake" rooms="[\"\x7fa\"]"
 `
@@ -178,13 +178,13 @@ func TestLogFormatIsChosen(t *testing.T) {
 func TestLogNeverBlocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		out := &stuck{release: make(chan struct{})}
-		log, stop := openLog(config{LogLevel: "info", LogFormat: "json"}, out)
+		log, sink := openLog(config{LogLevel: "info", LogFormat: "json"}, out)
 		const logged = 10_000
 		for i := range logged {
 			log.Info().Int("id", i).Msg("session ended")
 		}
 		close(out.release)
-		stop()
+		_ = sink.Close()
 
 		written, dropped := 0, 0
 		for line := range strings.Lines(out.text.String()) {

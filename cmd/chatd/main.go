@@ -3,8 +3,12 @@
 //
 // It is configured by environment variables, which chatd help lists, and judges
 // them without starting anything with chatd check. chatd export and chatd forget
-// read and clear the history that it keeps. It exits with 0 after a clean stop,
-// with 78 if the configuration is bad, and with 1 otherwise.
+// read and clear the history that it keeps. chatd console and chatd say talk to the
+// chatd that runs on this machine, over its Unix socket.
+//
+// It exits with 0 after a clean stop and when all was done, with 64 if the command line
+// makes no sense, with 78 if the configuration is bad, and with 1 otherwise. The
+// statuses 69, 75 and 77 are those of console and say.
 package main
 
 import (
@@ -17,10 +21,15 @@ import (
 	"github.com/caarlos0/env/v10"
 )
 
+// Exit statuses, with the names that sysexits.h has for them.
 const (
-	exitOK     = 0
-	exitFailed = 1
-	exitConfig = 78 // EX_CONFIG of sysexits.h
+	exitOK       = 0
+	exitFailed   = 1
+	exitUsage    = 64 // EX_USAGE
+	exitNoServer = 69 // EX_UNAVAILABLE
+	exitNoAnswer = 75 // EX_TEMPFAIL
+	exitDenied   = 77 // EX_NOPERM
+	exitConfig   = 78 // EX_CONFIG
 )
 
 func main() {
@@ -41,10 +50,17 @@ func run(ctx context.Context, args []string, environ environment, stdout, stderr
 	case "version", "--version":
 		fmt.Fprint(stdout, versionLine())
 		return exitOK
+	case "console":
+		return seat(ctx, args[1:], environ, os.Stdin, stdout, stderr)
+	case "say":
+		return say(ctx, args[1:], environ, os.Stdin, stdout, stderr)
 	}
 	if sentence := badArguments(args); sentence != "" {
 		fmt.Fprintln(stderr, "chatd: "+sentence)
-		return exitFailed
+		return exitUsage
+	}
+	if command == "check" {
+		return check(args[1:], environ, stdout, stderr)
 	}
 	cfg, err := loadConfig(environ)
 	if err != nil {
@@ -52,16 +68,14 @@ func run(ctx context.Context, args []string, environ environment, stdout, stderr
 		return exitConfig
 	}
 	switch command {
-	case "check":
-		fmt.Fprint(stdout, verdict(cfg))
 	case "export":
 		err = exportHistory(ctx, cfg, args[1:], stdout)
 	case "forget":
 		err = forgetPerson(ctx, cfg, args[1], stdout)
 	default:
-		log, stop := openLog(cfg, stderr)
-		defer stop()
-		return serve(ctx, cfg, log, stderr)
+		log, sink := openLog(cfg, stderr)
+		defer sink.Close()
+		return serve(ctx, cfg, log, sink.Dropped, stderr)
 	}
 	if err != nil {
 		complain(stderr, err)
@@ -83,11 +97,13 @@ func badArguments(args []string) string {
 	if len(args) == 0 {
 		return ""
 	}
-	commands := []string{"check", "export", "forget", "help", "version"}
+	commands := []string{"check", "console", "export", "forget", "help", "say", "version"}
 	command, rest := args[0], args[1:]
 	switch {
-	case command == "check" && len(rest) > 0:
-		return fmt.Sprintf("check takes no arguments, and here is %q", rest[0])
+	case command == "check" && len(rest) > 1:
+		return "check takes one file of variables, or none for those it is started with: chatd check [FILE]"
+	case command == "check" && len(rest) == 1 && strings.HasPrefix(rest[0], "-"):
+		return fmt.Sprintf("check has no option %q: chatd check [FILE]", rest[0])
 	case command == "check":
 		return ""
 	case command == "export":
@@ -104,7 +120,7 @@ func badArguments(args []string) string {
 	if near := nearest(command, 0, commands); near != "" {
 		return fmt.Sprintf("there is no command %q; did you mean %s?", command, near)
 	}
-	return fmt.Sprintf("there is no command %q; there are check, export, forget, help and version, and chatd alone serves", command)
+	return fmt.Sprintf("there is no command %q; there are check, console, export, forget, help, say and version, and chatd alone serves", command)
 }
 
 // badExport returns a sentence if args are not what export takes.
@@ -125,25 +141,4 @@ func badExport(args []string) string {
 		return "export takes one room, or none for all: chatd export [--text] [ROOM]"
 	}
 	return ""
-}
-
-// verdict is what chatd check says of a good configuration.
-func verdict(cfg config) string {
-	var b strings.Builder
-	fmt.Fprintln(&b, "configuration is good")
-	if cfg.handedOver {
-		fmt.Fprintln(&b, "would serve the sockets that systemd hands over")
-	}
-	for _, l := range cfg.listeners {
-		fmt.Fprintf(&b, "would listen on %s\n", l)
-	}
-	if cfg.certificate != nil {
-		names, until := certified(cfg.certificate)
-		fmt.Fprintf(&b, "would speak TLS as %s until %s\n", names, until)
-	}
-	fmt.Fprintf(&b, "would keep %s\n", cfg.keepsWhat())
-	if cfg.password != "" {
-		fmt.Fprintln(&b, "would ask newcomers for a password")
-	}
-	return b.String()
 }

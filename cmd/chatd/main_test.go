@@ -13,6 +13,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
+
+	"github.com/chatd/chatd/internal/figure"
 )
 
 var update = flag.Bool("update", false, "write the files that tests compare with, docs/configuration.md and configs/chatd.env among them")
@@ -23,6 +25,8 @@ func TestMain(m *testing.M) {
 		os.Exit(logAndSurvive())
 	case "chatd":
 		beChatd()
+	case "chatd with an input":
+		main()
 	}
 	goleak.VerifyTestMain(m)
 }
@@ -103,8 +107,8 @@ func TestArguments(t *testing.T) {
 	}{
 		{[]string{"chek"}, `chatd: there is no command "chek"; did you mean check?`},
 		{[]string{"vresion"}, `chatd: there is no command "vresion"; did you mean version?`},
-		{[]string{"serve"}, `chatd: there is no command "serve"; there are check, export, forget, help and version, and chatd alone serves`},
-		{[]string{""}, `chatd: there is no command ""; there are check, export, forget, help and version, and chatd alone serves`},
+		{[]string{"serve"}, `chatd: there is no command "serve"; there are check, console, export, forget, help, say and version, and chatd alone serves`},
+		{[]string{""}, `chatd: there is no command ""; there are check, console, export, forget, help, say and version, and chatd alone serves`},
 		{[]string{"-port", "7777"}, `chatd: there is no option "-port": chatd is configured by environment variables, which chatd help lists`},
 		{[]string{"exprot"}, `chatd: there is no command "exprot"; did you mean export?`},
 		{[]string{"export", "--txt"}, `chatd: export has no option "--txt"; it has --text`},
@@ -115,10 +119,24 @@ func TestArguments(t *testing.T) {
 		{[]string{"forget", "ana", "bob"}, `chatd: forget takes one name: chatd forget NAME`},
 		{[]string{"forget", "--help"}, `chatd: forget has no option "--help": chatd forget NAME`},
 		{[]string{"forget", "ana"}, `chatd: there is no history on disk: CHATD_DATA names no folder`},
-		{[]string{"check", "me"}, `chatd: check takes no arguments, and here is "me"`},
+		{[]string{"console", "lobby", "tea"}, `chatd: console takes one room, and here is "tea" besides; /join goes to others`},
+		{[]string{"console", "--sokcet", "x"}, `chatd: console has no option "--sokcet"; it has --socket PATH`},
+		{[]string{"console", "lobby", "--socket"}, `chatd: --socket needs a value; console has --socket PATH`},
+		{[]string{"say"}, `chatd: say takes a room and a text: chatd say ROOM TEXT`},
+		{[]string{"say", "ops"}, `chatd: say takes a room and a text: chatd say ROOM TEXT`},
+		{[]string{"say", "", "x"}, `chatd: a room has a name: chatd say ROOM TEXT`},
+		{[]string{"say", "ops", "", " "}, `chatd: there is nothing in that text, and nothing was said`},
+		{[]string{"say", "--timeout", "soon", "ops", "x"}, `chatd: --timeout is a time such as 5s or 1m, and not "soon"`},
+		{[]string{"say", "--timeout", "0s", "ops", "x"}, `chatd: --timeout is a time such as 5s or 1m, and not "0s"`},
+		{[]string{"say", "--name", "x", "ops", "x"}, `chatd: say has no option "--name"; it has --as NAME, --socket PATH and --timeout TIME, before the room`},
+		{[]string{"check", "me", "you"}, `chatd: check takes one file of variables, or none for those it is started with: chatd check [FILE]`},
 	} {
 		status, stdout, stderr := chatd(t, nil, test.args...)
-		if status != exitFailed || stdout != "" || stderr != test.want+"\n" {
+		want := exitUsage
+		if strings.Contains(test.want, "no history on disk") {
+			want = exitFailed
+		}
+		if status != want || stdout != "" || stderr != test.want+"\n" {
 			t.Errorf("chatd %q exits with %d, shows %q and says\n%swant\n%s", test.args, status, stdout, stderr, test.want)
 		}
 	}
@@ -214,6 +232,10 @@ chatd: CHATD_LISTN is not known to this version; did you mean CHATD_LISTEN?
 			t.Errorf("chatd %q (-want +got):\n%s", args, diff)
 		}
 	}
+	figure.Figure{
+		Row: 22, Part: "mistakes at once", Held: !t.Failed(), Bar: "all, with the nearest name, exit status 78",
+		Got: fmt.Sprintf("%d told in %d variables", strings.Count(want, "\n"), len(environ)-1),
+	}.Tell(t)
 }
 
 // A log that nobody reads any more does not end the process.
@@ -235,9 +257,9 @@ func TestReaderOfTheLogGoesAway(t *testing.T) {
 }
 
 func logAndSurvive() int {
-	log, stop := openLog(config{LogLevel: "info", LogFormat: "json"}, os.Stderr)
+	log, sink := openLog(config{LogLevel: "info", LogFormat: "json"}, os.Stderr)
 	log.Info().Msg("nobody reads this")
-	stop()
+	_ = sink.Close()
 	fmt.Print("still here")
 	return 0
 }

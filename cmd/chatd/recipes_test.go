@@ -161,7 +161,7 @@ func watcher(t *testing.T, port, room string) *person {
 func TestRecipesAreAllTried(t *testing.T) {
 	t.Parallel()
 	tried := map[string]int{
-		"Announce from a script": 2, "Tail a log into a room": 1, "Answer a command": 2, "Run a robot under systemd": 2,
+		"Announce from a script": 2, "Say something from the machine chatd runs on": 2, "Tail a log into a room": 1, "Answer a command": 2, "Run a robot under systemd": 2,
 	}
 	for _, b := range blocks(t, recipes) {
 		tried[b.heading]--
@@ -203,6 +203,42 @@ func TestRecipeAnnounce(t *testing.T) {
 	newShell(t, host, "127.0.0.1 "+port).run(texts[1])
 	ana.sees(done)
 	p.stop()
+}
+
+func TestRecipeSay(t *testing.T) {
+	t.Parallel()
+	texts := under(t, recipes, "Say something from the machine chatd runs on", "sh", 2)
+	machine, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	self, err := filepath.Abs(os.Args[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	socket := socketIn(t)
+	_, port := startOn(t, socket, nil)
+	ops, ana := watcher(t, port, "ops"), arrive(t, port, "ana")
+	s := newShell(t)
+	s.write("bin/chatd", "#!/bin/sh\ncommand=$1\nshift\nBE='chatd with an input' exec '"+self+"' $command --socket "+socket+" \"$@\"\n")
+	s.write("bin/logger", "#!/bin/sh\nexit 1\n")
+	if out := s.run(texts[0]); out != "" {
+		t.Errorf("it shows %q", out)
+	}
+	ops.sees(`backup: backup of ` + regexp.QuoteMeta(machine) + ` is done$`)
+	ops.sees(`disk: Filesystem .*Mounted on$`)
+	ops.sees(`disk: .* /$`)
+	if out := s.run(texts[1]); !strings.HasPrefix(out, "* up since ") || strings.Count(out, "\n") != 7 {
+		t.Errorf("it shows %q", out)
+	}
+	ana.sees(` to everyone: maintenance in ten minutes$`)
+	late, err := tryDial(t, port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if said := late.rest(); said != "* this chat takes no newcomers just now; come back later\r\n" {
+		t.Errorf("then a newcomer is told %q", said)
+	}
 }
 
 func TestRecipeTail(t *testing.T) {
@@ -311,7 +347,7 @@ func TestRecipeUnit(t *testing.T) {
 // says so.
 func TestOperationsOnHistory(t *testing.T) {
 	t.Parallel()
-	texts := under(t, operations, "History", "sh", 5)
+	texts := under(t, operations, "History", "sh", 6)[1:] // test/systemd tries the first, which makes a user
 	s := newShell(t)
 	folder := filepath.Join(s.folder, "lib", "chatd")
 	serve := func() (*program, *person) {

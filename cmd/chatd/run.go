@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -33,6 +34,8 @@ type daemon struct {
 	stderr io.Writer
 	notify *notifier
 
+	logDropped func() uint64 // lines of the log that nobody took
+
 	// Set before anything is served.
 	certificate *cert.Source // nil: there is no TLS
 
@@ -40,6 +43,7 @@ type daemon struct {
 	history *store.Store // nil: memory
 	small   *small.Server
 	web     *web.Server
+	ops     ops
 
 	// Replaced whole by reload.
 	motd     atomic.Pointer[string]
@@ -50,7 +54,7 @@ type daemon struct {
 // serve runs chatd until ctx is done or a signal stops it, and returns the exit
 // status. SIGTERM and SIGINT end it with a goodbye to everyone, a second one at
 // once; SIGHUP reads the files again.
-func serve(ctx context.Context, cfg config, log zerolog.Logger, stderr io.Writer) int {
+func serve(ctx context.Context, cfg config, log zerolog.Logger, logDropped func() uint64, stderr io.Writer) int {
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGHUP)
 	defer signal.Stop(signals)
@@ -61,7 +65,7 @@ func serve(ctx context.Context, cfg config, log zerolog.Logger, stderr io.Writer
 	defer begun()
 
 	leanHeap()
-	d := &daemon{cfg: cfg, log: log, stderr: stderr, notify: newNotifier(log)}
+	d := &daemon{cfg: cfg, log: log, stderr: stderr, notify: newNotifier(log), logDropped: logDropped}
 	listeners, err := d.open(starting)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	if starting.Err() != nil {
@@ -83,18 +87,25 @@ func serve(ctx context.Context, cfg config, log zerolog.Logger, stderr io.Writer
 	failed := make(chan error, len(listeners))
 	var serving sync.WaitGroup
 	for _, l := range listeners {
+		if l.Spec().Service == listen.Ops {
+			d.ops.begin(d, l, listeners)
+			continue
+		}
 		// Only stop ends it, which says why.
 		serving.Go(func() { failed <- d.serveListener(context.WithoutCancel(ctx), l) })
 	}
+	d.ops.enter(ready)
 	end := d.notify.begin(func() string { return status(d.relay.Counts()) }, d.relay.Probe)
 	why := d.wait(ctx, signals, failed)
 	d.notify.send("STOPPING=1")
+	d.ops.enter(stopping)
 	d.stop(signals)
 	serving.Wait()
 	if !d.closeHistory(signals) {
 		why = exitFailed
 	}
 	end()
+	d.ops.close()
 	log.Info().Msg("stopped")
 	return why
 }
@@ -166,14 +177,20 @@ func (d *daemon) listen(ctx context.Context) ([]*listen.Listener, error) {
 		TLS:     d.tlsConfig(),
 		Proxies: listen.Peers(d.cfg.ProxyFrom),
 		Refusal: func(s listen.Service) string {
-			if s == listen.HTTP {
+			switch s {
+			case listen.HTTP:
 				return webFull + refusal
+			case listen.Ops:
+				return opsFull
 			}
 			return refusal
 		},
 		OnError: func(err error) {
 			seldom.Do(func() { d.log.Warn().Err(err).Msg("accept") })
 		},
+	}
+	if d.cfg.OpsListen.wanted() {
+		specs = append(slices.Clip(specs), listen.Spec(d.cfg.OpsListen))
 	}
 	listeners, err := c.Open(ctx, specs...)
 	if err != nil {

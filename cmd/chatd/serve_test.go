@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/chatd/chatd/internal/figure"
 )
 
 func TestTwoPeopleTalkUntilTheStop(t *testing.T) {
@@ -196,6 +198,10 @@ func TestBadConfigurationBindsNothing(t *testing.T) {
 	if _, err := os.Lstat(socket); !os.IsNotExist(err) {
 		t.Errorf("the socket was bound: %v", err)
 	}
+	figure.Figure{
+		Row: 22, Part: "a bad configuration", Held: !t.Failed(), Bar: "nothing is bound",
+		Got: fmt.Sprintf("%d lines, exit status 78", len(p.stderr.all())),
+	}.Tell(t)
 }
 
 // self is what an error calls this process.
@@ -231,7 +237,8 @@ func TestPlaceIsTaken(t *testing.T) {
 	if err := os.Symlink(in("live"), in("link")); err != nil {
 		t.Fatal(err)
 	}
-	for _, test := range []struct{ listen, want string }{
+	refused := 0
+	taken := []struct{ listen, want string }{
 		{
 			fmt.Sprintf("tcp://127.0.0.1:%d", port),
 			fmt.Sprintf("port %d is in use by %s; choose another with CHATD_LISTEN", port, self(t)),
@@ -245,7 +252,8 @@ func TestPlaceIsTaken(t *testing.T) {
 		{"unix://" + in("link"), in("link") + " is a symbolic link; remove it or choose another path"},
 		{"unix://" + in("none/chat"), "directory " + in("none") + " does not exist; create it or choose another path"},
 		{"tcp://192.0.2.199:0", `192.0.2.199 is not an address of this machine; .*`},
-	} {
+	}
+	for _, test := range taken {
 		p := start(t, environment{"CHATD_LISTEN": "unix://" + in("mine") + "," + test.listen})
 		if status := p.exit(); status != exitFailed {
 			t.Errorf("%s: chatd exits with %d", test.listen, status)
@@ -254,6 +262,8 @@ func TestPlaceIsTaken(t *testing.T) {
 		pattern := "^" + strings.ReplaceAll(regexp.QuoteMeta(want), `\.\*`, `.*`) + "$"
 		if got := strings.Join(p.stderr.all(), "\n"); !regexp.MustCompile(pattern).MatchString(got) {
 			t.Errorf("chatd says\n%s\nwant\n%s", got, want)
+		} else {
+			refused++
 		}
 		if _, err := os.Lstat(in("mine")); !os.IsNotExist(err) {
 			t.Errorf("%s: a socket is left behind: %v", test.listen, err)
@@ -264,6 +274,10 @@ func TestPlaceIsTaken(t *testing.T) {
 			t.Errorf("%s is no longer what it was: %v", name, err)
 		}
 	}
+	figure.Figure{
+		Row: 21, Part: "places that are taken, or cannot be used", Held: !t.Failed(), Bar: "each named with who has it, and none changed",
+		Got: fmt.Sprintf("%d of %d refused", refused, len(taken)),
+	}.Tell(t)
 }
 
 // The socket of a server that was killed is replaced.

@@ -108,6 +108,17 @@ func certified(c *tls.Certificate) (names, until string) {
 	return strings.Join(all, ","), c.Leaf.NotAfter.UTC().Format(time.RFC3339)
 }
 
+// certifiedHosts are the names that a certificate is for, but for whole domains (*).
+func certifiedHosts(c *tls.Certificate) []string {
+	var hosts []string
+	for _, name := range c.Leaf.DNSNames {
+		if !strings.HasPrefix(name, "*") {
+			hosts = append(hosts, strings.ToLower(name))
+		}
+	}
+	return hosts
+}
+
 // openCertificate reads the certificate to serve TLS with, if there is to be one.
 func (d *daemon) openCertificate() error {
 	if d.cfg.TLSCertFile == "" {

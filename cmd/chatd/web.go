@@ -44,9 +44,13 @@ const webFull = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 60\r\nContent-
 
 // newWeb makes what browsers are served with, where so many connections are possible.
 func (d *daemon) newWeb(places uint64) *web.Server {
+	names := ownNames(d.cfg.listeners)
+	if d.certificate != nil {
+		names = append(names, certifiedHosts(d.certificate.Current())...)
+	}
 	return web.New(web.Config{
 		Relay:    d.relay,
-		Policy:   web.Policy{Origins: d.cfg.WebOrigins, Names: ownNames(d.cfg.listeners)},
+		Policy:   web.Policy{Origins: d.cfg.WebOrigins, Names: names},
 		Logger:   &d.log,
 		MaxConns: int(max(1, min(places/4, webMost))),
 	})

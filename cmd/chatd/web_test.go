@@ -187,6 +187,21 @@ func TestBrowsersWithTLS(t *testing.T) {
 	if err != nil || r.StatusCode != http.StatusOK || r.ProtoMajor != 1 || !strings.Contains(string(page), "<title>") {
 		t.Errorf("%s %s, %v", r.Proto, r.Status, err)
 	}
+	for host, want := range map[string]int{"one.example.org": http.StatusOK, "two.example.org": http.StatusForbidden} { // the certificate is for the first
+		request, err := http.NewRequest("GET", "https://127.0.0.1:"+port+"/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Host = host
+		r, err := client.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Body.Close()
+		if r.StatusCode != want {
+			t.Errorf("as %s it is %s", host, r.Status)
+		}
+	}
 	chat := socket(t, "wss://127.0.0.1:"+port+"/ws", ws.Dialer{TLSConfig: unchecked})
 	if err := wsutil.WriteClientText(chat, []byte(`{"type":"hello"}`)); err != nil {
 		t.Fatal(err)

@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"context"
@@ -14,17 +14,16 @@ import (
 	"github.com/chatd/chatd/pkg/client"
 )
 
-// talk serves a person at a terminal until one of both has had enough.
+// Talk serves a person at a terminal until one of both has had enough.
 //
 // Bubble Tea reads the keys, and calls update with one message after the other. The
 // printing is the screen's: Bubble Tea's own insertion of lines above the view counts
 // on knowing how wide everything is, and on lines that fit on the screen.
-func talk(c *client.Client, o options, in, out *os.File) error {
+func Talk(c *client.Client, o Options, in, out *os.File) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	s := newScreen(out, os.Getenv)
-	m := newModel(ctx, c, lookOf(colorprofile.Detect(out, os.Environ())))
-	m.where, m.open = o.url, !o.encrypted()
+	m := newModel(ctx, c, o, lookOf(colorprofile.Detect(out, os.Environ())))
 	if err := s.open(in); err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"strings"
@@ -75,7 +75,7 @@ func (m *model) interrupt() tea.Cmd {
 func (m *model) leave() tea.Cmd {
 	if n := len(m.waiting) + len(m.later); n > 0 && !m.going {
 		m.leaving, m.going = true, true
-		m.hint = count(n, "line is", "lines are") + " not said yet; it leaves when that is done, or when told so again"
+		m.hint = Count(n, "line is", "lines are") + " not said yet; it leaves when that is done, or when told so again"
 		return nil
 	}
 	return m.quit()

@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"fmt"
@@ -38,6 +38,9 @@ func (m *model) live(columns, most int) live {
 // inputRows is the line that is typed, and at most so many rows of it.
 func (m *model) inputRows(columns, most int) (l live) {
 	prompt, line := "> ", &m.line
+	if m.o.Seat {
+		prompt = "operator> "
+	}
 	if m.prompt != nil {
 		prompt, line = cut(m.prompt.label+": ", columns*2/3), &editor{}
 	}
@@ -72,7 +75,7 @@ func (m *model) news() (rows []string) {
 // asks is what the next key is about.
 func (m *model) asks() (sentences []string) {
 	if m.pasted != nil {
-		sentences = append(sentences, "Enter says these "+count(len(m.pasted), "line", "lines")+
+		sentences = append(sentences, "Enter says these "+Count(len(m.pasted), "line", "lines")+
 			" one by one, o as one message, Esc none")
 	}
 	if m.hint != "" {
@@ -92,11 +95,11 @@ func some(rows []string, most int, what string) []string {
 // status is where one is: the room, the name, who else is here, what is new elsewhere.
 // Without a connection it says why.
 func (m *model) status() string {
-	parts := []string{label(m.here)}
+	parts := []string{Label(m.here)}
 	if m.here == "" {
 		parts[0] = "no room"
 	}
-	parts = append(parts, label(m.client.Name()))
+	parts = append(parts, Label(m.client.Name()))
 	switch r, ok := m.client.Room(m.here); {
 	case m.lost != "":
 		parts = append(parts, "connecting again: "+m.lost)
@@ -120,7 +123,7 @@ func (m *model) others(r client.Room) string {
 	if n == 0 {
 		return "nobody else"
 	}
-	return count(n, "other", "others")
+	return Count(n, "other", "others")
 }
 
 // elsewhere is what is new in the other rooms.
@@ -130,7 +133,7 @@ func (m *model) elsewhere() (parts []string) {
 		if p == nil || room == m.here {
 			continue
 		}
-		s := label(room)
+		s := Label(room)
 		if p.unread > 0 {
 			s += fmt.Sprintf(" +%d", p.unread)
 		}

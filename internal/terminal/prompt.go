@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import tea "charm.land/bubbletea/v2"
 
@@ -11,7 +11,7 @@ type prompt struct {
 
 // ask asks for a password. Whoever gives none gives up.
 func (m *model) ask(what string, then func(string) tea.Cmd) {
-	if m.open {
+	if m.o.Clear {
 		what += " (not encrypted)"
 	}
 	m.prompt = &prompt{label: what, then: then}

@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"encoding/json"
@@ -11,6 +11,9 @@ import (
 	"github.com/charmbracelet/colorprofile"
 	"pgregory.net/rapid"
 )
+
+// family is an emoji of five code points.
+const family = "👨\u200d👩\u200d👧"
 
 // A line is broken where people would break it, and nothing of it is lost.
 func TestWrap(t *testing.T) {

@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"context"
@@ -14,9 +14,10 @@ import (
 	"github.com/chatd/chatd/pkg/client"
 )
 
-// follow prints what is said, each line as soon as it comes, until whoever reads stdout
+// Follow prints what is said, each line as soon as it comes, until whoever reads stdout
 // has had enough, or the client has ended. With more than one room, each line names its.
-func follow(c *client.Client, rooms int, stdout *os.File, stderr io.Writer) error {
+// What there is to tell of the connection goes to complain, a sentence at a time.
+func Follow(c *client.Client, rooms int, stdout *os.File, complain func(error)) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	var watching sync.WaitGroup
 	watching.Go(func() {
@@ -26,7 +27,7 @@ func follow(c *client.Client, rooms int, stdout *os.File, stderr io.Writer) erro
 	})
 	defer watching.Wait()
 	defer cancel()
-	f := follower{out: stdout, err: stderr, days: newDays(), several: rooms > 1}
+	f := follower{out: stdout, complain: complain, days: newDays(), several: rooms > 1}
 	for {
 		e, err := c.Next(ctx)
 		switch {
@@ -46,32 +47,32 @@ func follow(c *client.Client, rooms int, stdout *os.File, stderr io.Writer) erro
 
 // follower prints events for programs.
 type follower struct {
-	out     io.Writer
-	err     io.Writer
-	days    days
-	several bool // rooms, so that each line says in which it is
-	lost    bool // the connection, and it was said so
+	out      io.Writer
+	complain func(error)
+	days     days
+	several  bool // rooms, so that each line says in which it is
+	lost     bool // the connection, and it was said so
 }
 
-// show prints what an event tells of what was said. Of the connection it speaks on
-// stderr.
+// show prints what an event tells of what was said. Of the connection it
+// speaks to complain.
 func (f *follower) show(e client.Event) error {
 	switch e := e.(type) {
 	case client.Connected:
 		if f.lost {
 			f.lost = false
-			fmt.Fprintln(f.err, "chat: connected again")
+			f.complain(errors.New("connected again"))
 		}
 	case client.Disconnected:
 		if !f.lost && !e.Retry.IsZero() {
 			f.lost = true
-			fmt.Fprintln(f.err, "chat: connecting again: "+label(reason(e.Err)))
+			f.complain(errors.New("connecting again: " + Reason(e.Err)))
 		}
 	case client.Refused:
-		fmt.Fprintln(f.err, "chat: "+label(e.Err.Error()))
+		f.complain(e.Err)
 	case client.Left:
 		if e.Err != nil {
-			fmt.Fprintln(f.err, "chat: "+label(e.Room+": "+e.Err.Error()))
+			f.complain(errors.New(e.Room + ": " + e.Err.Error()))
 		}
 	default:
 		x, ok := entryOf(e)

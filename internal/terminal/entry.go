@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"fmt"
@@ -20,7 +20,7 @@ const (
 )
 
 // entry is something to be printed. Nothing in it but room can harm a terminal: names and
-// texts have gone through label and text.
+// texts have gone through Label and text.
 type entry struct {
 	kind kind
 	at   time.Time // zero: it has none
@@ -31,8 +31,8 @@ type entry struct {
 	call bool      // the one who reads is named in it
 }
 
-// label is a name or a sentence as a terminal may show it.
-func label(s string) string { return string(wire.AppendLabelString(nil, s)) }
+// Label is a name or a sentence as a terminal may show it.
+func Label(s string) string { return string(wire.AppendLabelString(nil, s)) }
 
 // text is what somebody said as a terminal may show it. Where a TAB leads depends on
 // what stands before it, so that it is shown as spaces.
@@ -54,13 +54,13 @@ func (x entry) head() string {
 		head += "* "
 	}
 	if x.room != "" {
-		head += "[" + label(x.room) + "] "
+		head += "[" + Label(x.room) + "] "
 	}
 	return head
 }
 
 // sentence is a notice: of the server, or of the program itself.
-func sentence(s string) entry { return entry{kind: notice, text: label(s)} }
+func sentence(s string) entry { return entry{kind: notice, text: Label(s)} }
 
 // entryOf is how an event looks, if it is something to be printed. It names the room.
 func entryOf(e client.Event) (x entry, ok bool) {
@@ -88,7 +88,7 @@ func entryOf(e client.Event) (x entry, ok bool) {
 }
 
 func messageOf(m client.Message) entry {
-	x := entry{at: m.Time.Local(), room: m.Room, name: label(m.From)}
+	x := entry{at: m.Time.Local(), room: m.Room, name: Label(m.From)}
 	switch m.Kind {
 	case client.KindAct:
 		x.lead, x.text = "* ", " "+text(m.Text)
@@ -107,9 +107,9 @@ func messageOf(m client.Message) entry {
 
 // directOf is what was said to one person only; own tells that the reader has said it.
 func directOf(d client.Direct, own bool) entry {
-	x := entry{at: d.Time.Local(), name: label(d.From), text: " to you: " + text(d.Text)}
+	x := entry{at: d.Time.Local(), name: Label(d.From), text: " to you: " + text(d.Text)}
 	if own {
-		x.lead, x.name, x.text = "you to ", label(d.To), ": "+text(d.Text)
+		x.lead, x.name, x.text = "you to ", Label(d.To), ": "+text(d.Text)
 	}
 	return x
 }
@@ -124,7 +124,7 @@ func gapText(g client.Gap) string {
 	}
 	s := "some messages skipped"
 	if g.Missing > 0 {
-		s = count(int(g.Missing), "message", "messages") + " skipped"
+		s = Count(int(g.Missing), "message", "messages") + " skipped"
 	}
 	s += " (" + shown + ")"
 	if g.Kept {

@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"slices"
@@ -34,7 +34,7 @@ func (m *model) complete(by int) {
 
 func trimmed(all []string) (bare []string) {
 	for _, s := range all {
-		bare = append(bare, label(strings.TrimRight(s, ": ")))
+		bare = append(bare, Label(strings.TrimRight(s, ": ")))
 	}
 	return bare
 }

@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"context"
@@ -18,8 +18,8 @@ type model struct {
 	ctx    context.Context
 	client *client.Client
 	look   look
-	where  string // the server, as it was named
-	open   bool   // whoever is in between can read
+	o      Options
+	terse  bool // nothing is told of what one meets: greeting, rooms, who comes and goes
 
 	// What is seen.
 	out     []entry // to be printed
@@ -52,8 +52,8 @@ type model struct {
 	failed error // why the program ends
 }
 
-func newModel(ctx context.Context, c *client.Client, l look) *model {
-	return &model{ctx: ctx, client: c, look: l, days: newDays(), places: map[string]*place{}}
+func newModel(ctx context.Context, c *client.Client, o Options, l look) *model {
+	return &model{ctx: ctx, client: c, o: o, look: l, days: newDays(), places: map[string]*place{}}
 }
 
 // place is a room as it is seen.
@@ -141,7 +141,7 @@ func (m *model) hear(msg eventsMsg) tea.Cmd {
 		cmds = append(cmds, m.post(), m.listen)
 	case m.ctx.Err() != nil || errors.Is(msg.err, client.ErrClosed):
 	default:
-		m.failed = unreachable(m.where, msg.err)
+		m.failed = Unreachable(m.o.Server, msg.err)
 		cmds = append(cmds, m.quit())
 	}
 	return tea.Batch(cmds...)
@@ -154,7 +154,7 @@ func (m *model) event(e client.Event) tea.Cmd {
 		m.connected(e)
 		return nil
 	case client.Disconnected:
-		m.lost = label(reason(e.Err))
+		m.disconnected(e)
 		return nil
 	case client.Joined:
 		m.joined(e)
@@ -166,7 +166,7 @@ func (m *model) event(e client.Event) tea.Cmd {
 		m.message(e)
 		return nil
 	case client.Presence:
-		if p := m.places[e.Room]; p == nil || p.before || e.Room != m.here || e.What == client.PersonJoined && e.Name == m.client.Name() {
+		if p := m.places[e.Room]; m.terse || p == nil || p.before || e.Room != m.here || e.What == client.PersonJoined && e.Name == m.client.Name() {
 			return nil // it is of the past, of a room that is not looked at, or of the reader
 		}
 	case client.Direct:
@@ -190,8 +190,11 @@ func (m *model) event(e client.Event) tea.Cmd {
 
 // connected greets at the first time.
 func (m *model) connected(e client.Connected) {
+	if m.lost != "" && m.o.Seat {
+		m.tell("the server is back")
+	}
 	m.lost = ""
-	if !e.Again {
+	if !e.Again && !m.terse {
 		m.tell("connected to " + e.Server + "; you are " + e.Name + ": /nick NAME changes it, /help lists the rest")
 		for _, line := range lines(e.MOTD) {
 			m.tell(line)
@@ -200,6 +203,20 @@ func (m *model) connected(e client.Connected) {
 			m.tell(e.Keeps)
 		}
 	}
+	if !e.Again {
+		for _, note := range m.o.Notes {
+			m.tell(note)
+		}
+	}
+}
+
+// disconnected tells the operator that the server is gone, once until it is back. Others
+// have it in the status.
+func (m *model) disconnected(e client.Disconnected) {
+	if m.lost == "" && m.o.Seat && !e.Retry.IsZero() {
+		m.tell("the server is gone (" + Reason(e.Err) + "); what you type waits until it is back")
+	}
+	m.lost = Label(Reason(e.Err))
 }
 
 // joined begins to show a room.
@@ -212,6 +229,9 @@ func (m *model) joined(e client.Joined) {
 	if m.here == "" {
 		m.here, p.met = e.Room, true
 	}
+	if m.terse {
+		return
+	}
 	x := sentence("room " + e.Room + "; " + hereText(e.People, e.More, e.Listening, m.client.Name()) + aboutTopic(e.Topic))
 	x.room = e.Room
 	m.show(x)
@@ -221,7 +241,7 @@ func (m *model) joined(e client.Joined) {
 func (m *model) caughtUp(e client.Live) {
 	p := m.place(e.Room)
 	m.reach(e.Room, e.Position)
-	if p.old {
+	if p.old && !m.terse {
 		x := sentence("now:")
 		x.room = e.Room
 		m.show(x)
@@ -325,7 +345,7 @@ func (m *model) turn(room string) {
 	}
 	p.met = true
 	if p.lost > 0 {
-		m.tell(count(p.lost, "line", "lines") + " before these are not shown; /last shows more")
+		m.tell(Count(p.lost, "line", "lines") + " before these are not shown; /last shows more")
 	}
 	for _, x := range p.shelf {
 		m.print(x)

@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"context"
@@ -166,7 +166,7 @@ func (m *model) login(args string) tea.Cmd {
 	if args == "" {
 		args = m.client.Name()
 	}
-	m.ask("password of "+label(args), func(password string) tea.Cmd {
+	m.ask("password of "+Label(args), func(password string) tea.Cmd {
 		return request(m, func(ctx context.Context) (client.You, error) {
 			return m.client.Login(ctx, args, password)
 		}, (*model).loggedIn)
@@ -175,7 +175,7 @@ func (m *model) login(args string) tea.Cmd {
 }
 
 func (m *model) register(string) tea.Cmd {
-	m.ask("a password for "+label(m.client.Name()), func(password string) tea.Cmd {
+	m.ask("a password for "+Label(m.client.Name()), func(password string) tea.Cmd {
 		m.ask("the same again", func(again string) tea.Cmd {
 			if again != password {
 				m.tell("these were two passwords; try /register again")
@@ -239,6 +239,7 @@ func (m *model) help(args string) tea.Cmd {
 func passedOn() []string {
 	return []string{
 		"/away", "/ignore", "/invite", "/lock", "/quiet", "/takeover", "/topic", "/unlock", "/who", "/whois",
-		"/announce", "/ban", "/bans", "/close", "/forget", "/kick", "/mute", "/open", "/unban", "/unmute",
+		"/announce", "/ban", "/bans", "/close", "/forget", "/kick", "/mute", "/open", "/pause", "/resume-accepting",
+		"/sessions", "/stats", "/unannounced", "/unban", "/unmute",
 	}
 }

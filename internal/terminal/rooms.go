@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"context"
@@ -40,7 +40,7 @@ func (m *model) enterRoom(o client.RoomOptions) tea.Cmd {
 			switch {
 			case errors.Is(err, &client.Error{Code: client.Locked}) && o.Password == "":
 				m.complain(err)
-				m.ask("password of "+label(o.Room), func(password string) tea.Cmd {
+				m.ask("password of "+Label(o.Room), func(password string) tea.Cmd {
 					o.Password = password
 					return m.enterRoom(o)
 				})
@@ -113,7 +113,7 @@ func (m *model) rooms(string) tea.Cmd {
 		m.known = nil
 		for _, r := range l.Rooms {
 			m.known = append(m.known, r.Room)
-			s := r.Room + ": " + count(r.People, "person", "people")
+			s := r.Room + ": " + Count(r.People, "person", "people")
 			if r.Topic != "" {
 				s += "; topic: " + r.Topic
 			}
