@@ -114,6 +114,7 @@ func serve(ctx context.Context, cfg config, log zerolog.Logger, logDropped func(
 func (d *daemon) open(ctx context.Context) ([]*listen.Listener, error) {
 	rc := relayConfig(d.cfg)
 	rc.Logger = &d.log
+	rc.Version = version
 	rc.MOTD = func() string { return *d.motd.Load() }
 	d.loadMOTD()
 	d.fortunes.Use(d.cfg.fortunes)

@@ -37,13 +37,16 @@ func (s *Server) admit(nc net.Conn, d door) (*session, error) {
 	}
 	if most := s.cfg.MaxClients; most > 0 && len(s.sessions)-s.evicted >= most {
 		stranger := s.oldestStranger()
-		if stranger == nil {
+		switch {
+		case stranger != nil:
+			s.known(stranger)
+			if stranger.end(endFull) {
+				s.evicted++
+			}
+		case len(s.sessions)-s.evicted < most+operatorSeats && s.trusts(sock.New(nc)):
+		default:
 			s.mu.Unlock()
 			return nil, &RefusedError{fmt.Sprintf("server full (limit %d); try again in a minute", most), refusedFull}
-		}
-		s.known(stranger)
-		if stranger.end(endFull) {
-			s.evicted++
 		}
 	}
 	sess := newSession(s, d, nc)
@@ -65,6 +68,10 @@ func (s *Server) admit(nc net.Conn, d door) (*session, error) {
 	s.accepted.Add(1)
 	return sess, nil
 }
+
+// operatorSeats is how many operators on this machine are let in when the server is
+// full, so that they can see why.
+const operatorSeats = 4
 
 // strangerTime is how long one may listen in silence, on a full server, before a
 // newcomer takes the place.

@@ -18,6 +18,9 @@ type Config struct {
 	// Name is what the greeting calls this server. Default: the machine's
 	// host name.
 	Name string
+	// Version is what /stats calls the program's version. Default: what Go has built
+	// into it, if anything.
+	Version string
 	// Room is the room newcomers are in. Default: lobby.
 	Room string
 	// Zone is the time zone of the stamps people see. Default: time.Local.

@@ -71,7 +71,7 @@ func (s *session) recognise() string {
 	if !ok {
 		return ""
 	}
-	if uid == 0 || uid == uint32(os.Geteuid()) {
+	if trusted(uid) {
 		s.login.Store(&login{operator: true})
 	}
 	u, err := user.LookupId(strconv.FormatUint(uint64(uid), 10))
@@ -79,6 +79,16 @@ func (s *session) recognise() string {
 		return ""
 	}
 	return u.Username
+}
+
+// trusted tells whether a user of this machine is an operator: root, and who the server
+// runs as.
+func trusted(uid uint32) bool { return uid == 0 || uid == uint32(os.Geteuid()) }
+
+// trusts tells whether the kernel knows an operator at the other end.
+func (s *Server) trusts(c *sock.Conn) bool {
+	uid, ok := s.peer(c)
+	return ok && trusted(uid)
 }
 
 // firstName gives the session the name it begins with: that of the user whom the

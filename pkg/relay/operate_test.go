@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -230,4 +231,35 @@ func TestBrief(t *testing.T) {
 			t.Errorf("%v is %s, not %s", d, got, want)
 		}
 	}
+}
+
+// An operator on this machine comes in when the server is full, and no more of them than
+// there are seats for.
+func TestOperatorOfAFullServer(t *testing.T) {
+	r := openRig(t, Config{MaxClients: 1, Version: "1.2.3"})
+	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "chat"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = r.Serve(context.Background(), l) }() // the rig's end ends it
+	here := func() *ear {
+		nc, err := net.Dial("unix", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { nc.Close() })
+		return r.listen(nc)
+	}
+	ana := r.listen(r.dial(r.port, nil, 0))
+	ana.hears("* you are ")
+	ana.say("hello\n")
+	ana.hears(": hello")
+	r.listen(r.dial(r.port, nil, 0)).hears("server full (limit 1)")
+	for range operatorSeats {
+		root := here()
+		root.hears("* you are ")
+		root.say("/stats\n")
+		root.hears("version 1.2.3")
+	}
+	here().hears("server full (limit 1)")
 }

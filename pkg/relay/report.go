@@ -39,7 +39,7 @@ func (s *session) stats(string) error {
 func (s *session) report(before, now *Stats, over time.Duration) []string {
 	began := s.srv.clock().Add(-time.Since(s.srv.began))
 	lines := []string{
-		fmt.Sprintf("up since %s, for %s%s", s.moment(began), brief(time.Since(s.srv.began)), builtAs()),
+		fmt.Sprintf("up since %s, for %s%s", s.moment(began), brief(time.Since(s.srv.began)), s.srv.builtAs()),
 		crowdLine(now),
 		doorLine(now),
 		fmt.Sprintf("%s and %s so far; just now %s and %s a second",
@@ -115,7 +115,10 @@ func (s *Server) historyLine(st *Stats) string {
 }
 
 // builtAs is the version of the program that the server is in, if it is known.
-func builtAs() string {
+func (s *Server) builtAs() string {
+	if s.cfg.Version != "" {
+		return ", version " + s.cfg.Version
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok || info.Main.Version == "" || info.Main.Version == "(devel)" {
 		return ""
