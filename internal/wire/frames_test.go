@@ -226,6 +226,7 @@ func oracle(limit int, stream []byte) (s seen) {
 	var op byte
 	size := 0
 	for r := bytes.NewReader(stream); ; {
+		begin := len(stream) - r.Len()
 		h, err := ws.ReadHeader(r)
 		state := ws.StateServerSide
 		if op != 0 {
@@ -238,6 +239,8 @@ func oracle(limit int, stream []byte) (s seen) {
 			return s // cut off
 		case ws.CheckHeader(h, state) != nil:
 			s.code = CloseProtocol
+		case h.OpCode.IsControl() && stream[begin+1]&0x7f > maxControl:
+			s.code = CloseProtocol // a length in more bytes than it takes, which the other implementation allows
 		case !h.OpCode.IsControl() && h.Length > int64(limit-size):
 			s.code = CloseTooLarge
 		}

@@ -69,6 +69,7 @@ func TestFault10ManyFromOneAddress(t *testing.T) {
 				_ = nc.Close()
 			}
 			r.settled()
+			r.await("all who came have left their places", func() bool { return r.Counts().Sessions == len(r.everyone()) })
 		}
 	})
 	figure.Figure{
