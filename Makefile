@@ -44,7 +44,8 @@ bench:
 docs:
 	go test ./cmd/chatd -run TestDocs -update
 
-# Builds the .deb and .rpm of this commit in dist/. PACKAGES=--check builds them
+# Builds the .deb and .rpm of this commit in dist/, in some minutes the first time;
+# ARCHS=amd64 FORMATS=deb builds one of them. PACKAGES=--check builds them
 # twice, compares, and asks lintian.
 packages:
 	@tools/packages.sh $(PACKAGES)

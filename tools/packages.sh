@@ -157,7 +157,11 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 defaults
 case ${1:-} in
-  '') build "$OUT" ;;
+  '')
+    rm -f "$OUT"/chatd[_-]*.deb "$OUT"/chatd-*.rpm # of earlier commits
+    build "$OUT"
+    ls "$OUT"/chatd[_-]*
+    ;;
   --check)
     tools/deps.sh lintian:lintian mandoc:mandoc shellcheck:shellcheck rpm:rpm
     build "$OUT"

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/chatd/chatd/internal/listen"
@@ -28,7 +29,7 @@ func check(files []string, environ environment, stdout, stderr io.Writer) int {
 		var err error
 		if environ, wrong, err = serviceEnvironment(files[0]); err != nil {
 			complain(stderr, err)
-			return exitFailed
+			return exitConfig
 		}
 	}
 	cfg, err := loadConfig(environ)
@@ -39,11 +40,21 @@ func check(files []string, environ environment, stdout, stderr io.Writer) int {
 		complain(stderr, wrong)
 		return exitConfig
 	}
-	fmt.Fprint(stdout, verdict(cfg))
+	var notes []string
 	if len(files) == 1 {
-		for _, note := range cfg.serviceNotes() {
-			fmt.Fprintln(stdout, "note: "+note)
-		}
+		notes = cfg.serviceNotes()
+	}
+	if len(notes) == 0 {
+		fmt.Fprintln(stdout, "configuration is good")
+	} else {
+		fmt.Fprintln(stdout, "configuration is good, but the service as it is shipped cannot do all of it")
+	}
+	fmt.Fprint(stdout, verdict(cfg))
+	for _, note := range notes {
+		fmt.Fprintln(stdout, "note: "+note)
+	}
+	if len(notes) > 0 {
+		return exitFailed
 	}
 	return exitOK
 }
@@ -83,12 +94,16 @@ func (c config) serviceNotes() (notes []string) {
 	for _, l := range c.listeners {
 		switch {
 		case l.Scheme == "unix" && !below(l.Path, serviceRuntime) && !below(l.Path, serviceState):
-			notes = append(notes, fmt.Sprintf("CHATD_LISTEN: %s: the service may write to %s only; choose a path in it", l, serviceRuntime))
+			notes = append(notes, fmt.Sprintf("CHATD_LISTEN: %s: others reach a socket of the service in %s only; choose a path in it", l, serviceRuntime))
 		case l.Scheme != "unix" && l.Scheme != "fd" && l.Port > 0 && l.Port < 1024:
 			notes = append(notes, fmt.Sprintf("CHATD_LISTEN: %s: the service may not open a port below 1024; let systemd open it, with a socket unit", l))
 		}
 	}
-	if c.Data != "" && !below(c.Data, serviceState) {
+	switch folder := unseen(c.Data); {
+	case c.Data == "" || below(c.Data, serviceState):
+	case folder != "":
+		notes = append(notes, fmt.Sprintf("CHATD_DATA: %s is below %s, which the service does not see; choose another folder, or none for %s", c.Data, folder, serviceState))
+	default:
 		notes = append(notes, fmt.Sprintf("CHATD_DATA: the service may write to %s only if the unit has ReadWritePaths=%[1]s, and its user may", c.Data))
 	}
 	return notes
@@ -97,10 +112,8 @@ func (c config) serviceNotes() (notes []string) {
 // keptFromService says why the service cannot read a file, or nothing if it can, or if
 // it may be in a group that can.
 func keptFromService(path string) string {
-	for _, hidden := range []string{"/home", "/root", "/run/user", "/tmp", "/var/tmp"} {
-		if below(path, hidden) {
-			return "is below " + hidden + ", which the service does not see; put it elsewhere, such as into /etc/chatd"
-		}
+	if folder := unseen(path); folder != "" {
+		return "is below " + folder + ", which the service does not see; put it elsewhere, such as into /etc/chatd"
 	}
 	const read, enter = 0o4, 0o1
 	if !forOthers(path, read) {
@@ -109,6 +122,16 @@ func keptFromService(path string) string {
 	for dir := filepath.Dir(path); dir != "/" && dir != "."; dir = filepath.Dir(dir) {
 		if !forOthers(dir, enter) {
 			return fmt.Sprintf("is in %s, which nobody but its owner may enter, and the service is another user", dir)
+		}
+	}
+	return ""
+}
+
+// unseen is the folder that a path is in and that the service does not see, or nothing.
+func unseen(path string) string {
+	for _, hidden := range []string{"/home", "/root", "/run/user", "/tmp", "/var/tmp"} {
+		if below(path, hidden) {
+			return hidden
 		}
 	}
 	return ""
@@ -129,10 +152,9 @@ func below(path, folder string) bool {
 	return path == folder || strings.HasPrefix(path, folder+"/")
 }
 
-// verdict is what chatd check says of a good configuration.
+// verdict is what chatd check says that a good configuration does.
 func verdict(cfg config) string {
 	var b strings.Builder
-	fmt.Fprintln(&b, "configuration is good")
 	if cfg.handedOver {
 		fmt.Fprintln(&b, "would serve the sockets that systemd hands over")
 	}
@@ -144,7 +166,11 @@ func verdict(cfg config) string {
 	}
 	if cfg.certificate != nil {
 		names, until := certified(cfg.certificate)
-		fmt.Fprintf(&b, "would speak TLS as %s until %s\n", names, until)
+		fmt.Fprintf(&b, "would speak TLS as %s until %s", names, until)
+		if !cfg.handedOver && !slices.ContainsFunc(cfg.listeners, listen.Spec.TLS) {
+			fmt.Fprint(&b, ", and no listener does: CHATD_LISTEN has no tls:// or https://")
+		}
+		fmt.Fprintln(&b)
 	}
 	fmt.Fprintf(&b, "would keep %s\n", cfg.keepsWhat())
 	if cfg.password != "" {

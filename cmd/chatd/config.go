@@ -70,7 +70,7 @@ type config struct {
 
 	// Set by loadConfig from other things than one variable.
 
-	// listeners is Listen, taken apart. It is empty if handedOver.
+	// listeners is Listen, taken apart. If handedOver it is what there is besides.
 	listeners []listen.Spec
 	// handedOver says that CHATD_LISTEN is not set and systemd has passed
 	// sockets to this process: these, by their names, are all there is to serve.
@@ -113,9 +113,9 @@ func loadConfig(environ environment) (config, error) {
 		var err error
 		cfg.listeners, err = listen.Parse(cfg.Listen)
 		wrong = append(wrong, prefixed("CHATD_LISTEN", err)...)
-		if seat, ok := ownSocket(environ, 0o600); ok && err == nil {
-			cfg.listeners = withSeat(cfg.listeners, seat)
-		}
+	}
+	if seat, ok := ownSocket(environ, 0o600); ok {
+		cfg.listeners = withSeat(cfg.listeners, seat)
 	}
 	if cfg.MOTDFile != "" {
 		_, err := readMOTD(cfg.MOTDFile)

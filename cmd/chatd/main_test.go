@@ -168,7 +168,7 @@ func TestCheck(t *testing.T) {
 		{
 			"sockets of systemd",
 			environment{"LISTEN_FDS": "2", "LISTEN_PID": fmt.Sprint(os.Getpid()), "RUNTIME_DIRECTORY": "/run/chatd"},
-			"would serve the sockets that systemd hands over\n" + memory,
+			"would serve the sockets that systemd hands over\nwould listen on unix:///run/chatd/chatd.sock?mode=0600\n" + memory,
 		},
 		{
 			"a state directory",

@@ -159,7 +159,7 @@ func (d *daemon) listen(ctx context.Context) ([]*listen.Listener, error) {
 	defer sockets.Close()
 	specs := d.cfg.listeners
 	if d.cfg.handedOver {
-		specs = sockets.Specs()
+		specs = append(sockets.Specs(), specs...)
 		if err := d.judgeSockets(specs); err != nil {
 			return nil, err
 		}

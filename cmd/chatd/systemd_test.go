@@ -295,6 +295,12 @@ func TestSocketsAreHandedOver(t *testing.T) {
 	p.says("^listening on unix://" + raw + `  reach it with: nc -U ` + raw + `  \(raw\)$`)
 	p.says("^listening on unix://" + other + "  reach it with: nc -U " + other + "$")
 
+	seat := filepath.Join(folder, "chatd.sock")
+	p.says("^listening on unix://" + seat + "[?]?.*  reach it with: nc -U " + seat + "$")
+	if info, err := os.Stat(seat); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the operator's seat: %v, %v", info, err)
+	}
+
 	arrive(t, other, "bob").says("from another socket")
 	ana.sees("bob: from another socket$")
 	one := dial(t, raw)
@@ -309,7 +315,7 @@ func TestSocketsAreHandedOver(t *testing.T) {
 		}
 	}
 	if _, err := os.Lstat(filepath.Join(folder, "chatd.sock")); !os.IsNotExist(err) {
-		t.Errorf("a socket was opened that nobody asked for: %v", err)
+		t.Errorf("its own socket is left: %v", err)
 	}
 }
 

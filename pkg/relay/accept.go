@@ -124,7 +124,9 @@ func (s *Server) serve(ctx context.Context, nl net.Listener, d door) error {
 		if err := s.mayAccept(ctx); err != nil {
 			return err
 		}
+		s.waiting.Add(1)
 		nc, err := l.Accept()
+		s.waiting.Add(-1)
 		if err == nil {
 			_ = s.resumed(ctx) // it may have been accepted while accepting was paused; who is too late is told so
 			conns.begin(shaking, nc)

@@ -54,7 +54,8 @@ type Server struct {
 	files     int             // that the process may have open
 	lingers   chan struct{}   // a place for each connection that lingers
 	searching chan struct{}   // a place for one who searches
-	pending   chan struct{}   // a place for each connection not yet greeted; nil: no limit
+	pending   chan struct{}   // a place for each connection not yet greeted, and for each accept loop; nil: no limit
+	waiting   atomic.Int64    // accept loops that wait for a connection
 	life      context.Context
 	kill      context.CancelFunc // ends what still waits, without ceremony
 	killed    <-chan struct{}

@@ -102,7 +102,7 @@ func (s *Server) Stats() Stats {
 	st := Stats{
 		Counts:        s.Counts(),
 		Limit:         max(s.cfg.MaxClients, 0),
-		Pending:       len(s.pending),
+		Pending:       max(len(s.pending)-int(s.waiting.Load()), 0),
 		Lingering:     len(s.lingers),
 		Deliveries:    s.tally.Records.Load(),
 		Gaps:          s.tally.Gaps.Load(),

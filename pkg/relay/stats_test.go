@@ -269,3 +269,11 @@ func BenchmarkRoomSweep(b *testing.B) {
 		})
 	}
 }
+
+// Listeners that wait for somebody are nobody who waits to be greeted.
+func TestNobodyIsPending(t *testing.T) {
+	r := openRig(t, Config{})
+	ana := r.listen(r.dial(r.port, nil, 0))
+	ana.hears("* you are ")
+	r.await("nobody waits to be greeted", func() bool { return r.Stats().Pending == 0 })
+}
