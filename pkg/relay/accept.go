@@ -112,6 +112,7 @@ func (s *Server) serve(ctx context.Context, nl net.Listener, d door) error {
 		return ErrServerClosed
 	}
 	defer s.untrack(l)
+	s.pauses.prepare() // now that descriptors are left
 	// Accept and the wait for its turn end with ctx.
 	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
 	defer stop()

@@ -49,6 +49,9 @@ var (
 const (
 	lapResets = 100 // connections that end as soon as they have begun
 	lapStalls = 8   // readers who stop until the flood is over
+	// lapWindow is the size of their receive buffers in bytes. Into a smaller one the
+	// kernel may send a packet every 200 ms only, when it is read again.
+	lapWindow = 32 << 10
 )
 
 // soaking is a relay and what was measured of it, lap by lap.
@@ -206,7 +209,7 @@ func (s *soaking) gatherFoyer() *foyer {
 		h.bots = append(h.bots, s.bot(fmt.Sprintf("bot%dx", i), i%2 == 0))
 	}
 	for i := range lapStalls {
-		h.stalled = append(h.stalled, s.mute(fmt.Sprintf("stalled%dx", i), window))
+		h.stalled = append(h.stalled, s.mute(fmt.Sprintf("stalled%dx", i), lapWindow))
 	}
 	h.flooder, h.kicked = s.call("flooder"), s.call("kicked")
 	s.settled()

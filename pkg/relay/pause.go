@@ -27,7 +27,7 @@ const longPause = 50 * time.Microsecond
 
 // wait returns when those whom the network has something for have had their turn.
 func (p *pauses) wait() {
-	p.once.Do(p.open)
+	p.prepare()
 	if p.file == nil {
 		time.Sleep(longPause)
 		return
@@ -48,6 +48,9 @@ func (p *pauses) wait() {
 	// The others may have been found after us.
 	runtime.Gosched()
 }
+
+// prepare opens the eventfd, unless that was done or tried before.
+func (p *pauses) prepare() { p.once.Do(p.open) }
 
 func (p *pauses) open() {
 	fd, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
