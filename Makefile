@@ -48,6 +48,7 @@ docs:
 # ARCHS=amd64 FORMATS=deb builds one of them. PACKAGES=--check builds them
 # twice, compares, and asks lintian.
 packages:
+	@rm -f dist/chatd_*.deb dist/chatd-*.rpm # of earlier commits
 	@tools/packages.sh $(PACKAGES)
 
 clean:

@@ -158,7 +158,6 @@ trap 'rm -rf "$scratch"' EXIT
 defaults
 case ${1:-} in
   '')
-    rm -f "$OUT"/chatd[_-]*.deb "$OUT"/chatd-*.rpm # of earlier commits
     build "$OUT"
     ls "$OUT"/chatd[_-]*
     ;;
