@@ -11,7 +11,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -199,27 +198,8 @@ func TestReadyUntilTheStop(t *testing.T) {
 	o.answers("/readyz", 200, "ok")
 
 	// Somebody who reads slowly has the stop last, as in TestSecondSignalEndsAtOnce.
-	conn, err := (&net.Dialer{Control: littleRoom}).Dial("tcp", "127.0.0.1:"+port)
-	if err != nil {
-		t.Fatal(err)
-	}
-	slow, ana := meet(t, conn).takes("slow"), arrive(t, port, "ana")
-	ana.sends(strings.Repeat(strings.Repeat("x", 4000)+"\n", 175))
-	ana.says("that is all")
-	ana.sees(`ana: that is all$`)
-	var reading sync.WaitGroup
-	defer reading.Wait()
-	reading.Go(func() {
-		pace := time.NewTicker(10 * time.Millisecond)
-		defer pace.Stop()
-		buf := make([]byte, 1000)
-		for {
-			<-pace.C
-			if _, err := slow.conn.Read(buf); err != nil {
-				return
-			}
-		}
-	})
+	slow, _, wait := readSlowly(t, port)
+	defer wait()
 	p.signal(syscall.SIGTERM)
 	o.shows(map[string]float64{"chatd_ready": 0})
 	o.answers("/readyz", 503, "stopping")

@@ -95,28 +95,8 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	t.Parallel()
 	p := start(t, environment{"CHATD_LISTEN": "tcp://127.0.0.1:0", "CHATD_SHUTDOWN_GRACE": "1m", "CHATD_RATE": "off"})
 	port := p.port()
-	conn, err := (&net.Dialer{Control: littleRoom}).Dial("tcp", "127.0.0.1:"+port)
-	if err != nil {
-		t.Fatal(err)
-	}
-	slow, ana := meet(t, conn).takes("slow"), arrive(t, port, "ana")
-	ana.sends(strings.Repeat(strings.Repeat("x", 4000)+"\n", 175))
-	ana.says("that is all")
-	ana.sees(`ana: that is all$`)
-
-	var reading sync.WaitGroup
-	defer reading.Wait()
-	reading.Go(func() {
-		pace := time.NewTicker(10 * time.Millisecond)
-		defer pace.Stop()
-		buf := make([]byte, 1000)
-		for {
-			<-pace.C
-			if _, err := slow.conn.Read(buf); err != nil {
-				return
-			}
-		}
-	})
+	_, ana, wait := readSlowly(t, port)
+	defer wait()
 	p.signal(syscall.SIGTERM)
 	ana.rest()
 	select {
@@ -380,4 +360,31 @@ func TestDefault(t *testing.T) {
 	bob := dial(t, socket)
 	bob.sees(`^\d\d:\d\d guest1: hello from nc$`)
 	p.stop()
+}
+
+// readSlowly has somebody come who reads slowly, and another one, ana, say so much that a
+// stop takes long. wait returns when the connection of the first has ended.
+func readSlowly(t *testing.T, port string) (slow, ana *person, wait func()) {
+	t.Helper()
+	conn, err := (&net.Dialer{Control: littleRoom}).Dial("tcp", "127.0.0.1:"+port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slow, ana = meet(t, conn).takes("slow"), arrive(t, port, "ana")
+	ana.sends(strings.Repeat(strings.Repeat("x", 4000)+"\n", 175))
+	ana.says("that is all")
+	ana.sees(`ana: that is all$`)
+	var reading sync.WaitGroup
+	reading.Go(func() {
+		pace := time.NewTicker(10 * time.Millisecond)
+		defer pace.Stop()
+		buf := make([]byte, 1000)
+		for {
+			<-pace.C
+			if _, err := slow.conn.Read(buf); err != nil {
+				return
+			}
+		}
+	})
+	return slow, ana, reading.Wait
 }

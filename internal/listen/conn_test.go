@@ -374,7 +374,9 @@ func TestTLSRefusal(t *testing.T) {
 func TestParsePeers(t *testing.T) {
 	for text, want := range map[string]string{
 		"192.0.2.7": "[192.0.2.7/32]",
+
 		" 192.0.2.7 , 10.0.0.0/8,, 2001:db8::/32,::1": "[192.0.2.7/32 10.0.0.0/8 2001:db8::/32 ::1/128]",
+
 		"::ffff:192.0.2.7": "[192.0.2.7/32]",
 		"0.0.0.0/0,::/0":   "[0.0.0.0/0 ::/0]",
 
